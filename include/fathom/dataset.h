@@ -1,0 +1,104 @@
+#ifndef FATHOM_DATASET_H_
+#define FATHOM_DATASET_H_
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "fathom/address.h"
+#include "fathom/probe.h"
+
+namespace fathom {
+
+// Datasets are what a scan leaves behind: hops as heard, links as inferred.
+// Columns, units and precision are in src/dataset/FORMAT.md.
+//
+// To add a format, write src/dataset/<name>.cc and register it in its last
+// line. A format only spells what FORMAT.md means.
+
+// What a link rests on. A doubt stays only while every path that showed the
+// link has it; the plain facts stay once one path showed them.
+enum LinkFlags : uint8_t {
+  kLinkToDestination = 1,  // Fact: `far` answered as the target of its probe.
+  kLinkUnreachable = 2,    // Doubt: `far` refused to forward; it may be the
+                           // router at `near` under another address.
+  kLinkInLoop = 4,         // Doubt: further on, the path came back on itself.
+  kLinkWideInterval = 8,   // Doubt: the two probes were far apart in time.
+};
+inline constexpr uint8_t kLinkDoubts =
+    kLinkUnreachable | kLinkInLoop | kLinkWideInterval;
+
+// Two routers met at distances ttl and ttl + 1 + gap on one path. Only a link
+// with no gap is asserted; the others say that something silent lies between.
+struct Link {
+  IpAddress near;
+  IpAddress far;
+  IpAddress target;    // One path that showed the link: the lowest target.
+  uint64_t paths = 1;  // How many (target, flow) pairs showed it.
+  Instant first_seen;  // The earlier reply of a pair, over all paths.
+  Instant last_seen;   // The later reply of a pair, over all paths.
+  Ttl min_ttl;         // The least distance at which `near` was seen.
+  uint8_t gap = 0;     // Silent hops between; 0 for neighbours.
+  uint8_t flags = 0;   // LinkFlags.
+
+  friend bool operator==(const Link&, const Link&) = default;
+};
+
+// The tables of a dataset.
+enum class Table : uint8_t { kLinks, kGaps, kHops };
+inline constexpr const char* kTableNames[] = {"links", "gaps", "hops"};
+
+class DatasetWriter {
+ public:
+  virtual ~DatasetWriter() = default;
+
+  // REQUIRES, over all calls: order by (target, flow, ttl).
+  virtual absl::Status WriteReplies(std::span<const Reply> replies) = 0;
+
+  // Links without a gap go to Table::kLinks, others to Table::kGaps.
+  // REQUIRES, over all calls: order by (near, far, gap), each once.
+  virtual absl::Status WriteLinks(std::span<const Link> links) = 0;
+
+  // Makes the dataset durable and visible, all at once, with `manifest`, a
+  // JSON object, beside it. A writer destroyed before this leaves nothing
+  // behind.
+  virtual absl::Status Finish(const std::string& manifest) = 0;
+};
+
+// Reads a dataset in batches. One thread.
+class DatasetReader {
+ public:
+  virtual ~DatasetReader() = default;
+
+  // The manifest, a JSON object.
+  virtual const std::string& manifest() const = 0;
+
+  // The next rows of the table, in order; empty at the end. Valid until the
+  // next call. Errors name the file and what is wrong in it.
+  virtual absl::StatusOr<std::span<const Reply>> NextReplies() = 0;
+  // Links first, then gaps.
+  virtual absl::StatusOr<std::span<const Link>> NextLinks() = 0;
+};
+
+// Opens the dataset directory `path`.
+absl::StatusOr<std::unique_ptr<DatasetReader>> OpenDataset(
+    const std::string& path);
+
+struct FormatOptions {
+  std::string path;             // Where to write; text formats take "-" too.
+  Table table = Table::kLinks;  // For formats that hold one table.
+};
+
+struct FormatModule {
+  const char* name;
+  const char* help;
+  absl::StatusOr<std::unique_ptr<DatasetWriter>> (*create)(
+      const FormatOptions&);
+};
+
+}  // namespace fathom
+
+#endif  // FATHOM_DATASET_H_

@@ -1,0 +1,64 @@
+#ifndef FATHOM_STRATEGY_H_
+#define FATHOM_STRATEGY_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "absl/status/statusor.h"
+#include "fathom/probe.h"
+#include "fathom/targets.h"
+
+namespace fathom {
+
+// A Strategy decides which probe comes next, and learns from what came back.
+//
+// The engine pulls: it asks for probes only when the pacer and the backend
+// have room for them, so a strategy holds no queue of probes waiting to leave
+// and never sleeps. It runs on one thread and needs no locks.
+//
+// Three shapes, one interface:
+//   * stateless sweep    Next() walks a permutation; Observe() ignores all.
+//   * back and forward   Observe() moves per-target state; Next() round-robins
+//                        over the targets that still have somewhere to go.
+//   * multipath          Observe() counts next hops per flow; Next() asks for
+//                        more flows until the hop's width is certain enough.
+//
+// To add a strategy, write src/strategy/<name>.cc, register it in its last
+// line (see fathom/registry.h) and name the file in meson.build.
+class Strategy {
+ public:
+  virtual ~Strategy() = default;
+
+  // Writes the next probes into `out` and returns how many. None, while not
+  // done(), means: nothing to send before replies arrive or time passes.
+  virtual size_t Next(Instant now, std::span<Probe> out) = 0;
+
+  // Tells of replies, in order of arrival. Some never come; some come twice.
+  virtual void Observe(std::span<const Reply> replies) = 0;
+
+  // True once Next() will never again write a probe.
+  virtual bool done() const = 0;
+
+  // How many probes it means to send in all, as far as it can tell now.
+  virtual uint64_t planned() const = 0;
+};
+
+struct StrategyOptions {
+  Ttl min_ttl{1};
+  Ttl max_ttl{32};
+  uint64_t seed = 0;
+};
+
+struct StrategyModule {
+  const char* name;
+  const char* help;
+  // `targets` must outlive the strategy: the lane's share, all of it.
+  absl::StatusOr<std::unique_ptr<Strategy>> (*make)(const TargetSet& targets,
+                                                    const StrategyOptions&);
+};
+
+}  // namespace fathom
+
+#endif  // FATHOM_STRATEGY_H_

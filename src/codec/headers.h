@@ -1,0 +1,68 @@
+#ifndef FATHOM_SRC_CODEC_HEADERS_H_
+#define FATHOM_SRC_CODEC_HEADERS_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "src/base/bytes.h"
+
+namespace fathom {
+
+// The headers as they stand on the wire. All fields are in network order and
+// unaligned, so a header can be loaded from any byte.
+
+struct EthernetHeader {
+  uint8_t destination[6];
+  uint8_t source[6];
+  Be16 type;
+};
+static_assert(sizeof(EthernetHeader) == 14);
+
+inline constexpr uint16_t kEtherTypeIpv4 = 0x0800;
+
+// RFC 791.
+struct Ipv4Header {
+  uint8_t version_ihl;  // Version in the high four bits, words in the low.
+  uint8_t tos;
+  Be16 total_length;
+  Be16 id;
+  Be16 flags_fragment;
+  uint8_t ttl;
+  uint8_t protocol;
+  Be16 checksum;
+  Be32 source;
+  Be32 destination;
+
+  size_t header_length() const { return (version_ihl & 0xfU) * 4; }
+};
+static_assert(sizeof(Ipv4Header) == 20);
+
+inline constexpr uint16_t kDontFragment = 0x4000;
+inline constexpr uint16_t kFragmentOffsetMask = 0x1fff;
+inline constexpr uint8_t kProtocolIcmp = 1;
+
+// RFC 792; the second word as echo messages use it.
+struct IcmpHeader {
+  uint8_t type;
+  uint8_t code;
+  Be16 checksum;
+  Be16 id;
+  Be16 sequence;
+};
+static_assert(sizeof(IcmpHeader) == 8);
+
+inline constexpr uint8_t kIcmpEchoReply = 0;
+inline constexpr uint8_t kIcmpUnreachable = 3;
+inline constexpr uint8_t kIcmpEchoRequest = 8;
+inline constexpr uint8_t kIcmpTimeExceeded = 11;
+
+// Codes of kIcmpUnreachable.
+inline constexpr uint8_t kIcmpNetUnreachable = 0;
+inline constexpr uint8_t kIcmpHostUnreachable = 1;
+inline constexpr uint8_t kIcmpProtocolUnreachable = 2;
+inline constexpr uint8_t kIcmpPortUnreachable = 3;
+inline constexpr uint8_t kIcmpProhibited = 13;
+
+}  // namespace fathom
+
+#endif  // FATHOM_SRC_CODEC_HEADERS_H_

@@ -1,0 +1,81 @@
+#include <gtest/gtest.h>
+
+#include <array>
+#include <thread>
+#include <vector>
+
+#include "src/base/bytes.h"
+#include "src/base/checksum.h"
+#include "src/base/hash.h"
+#include "src/base/spsc_ring.h"
+
+namespace fathom {
+namespace {
+
+TEST(Checksum, AgreesWithTheExampleOfRfc1071) {
+  const std::array<uint8_t, 8> words = {0x00, 0x01, 0xf2, 0x03,
+                                        0xf4, 0xf5, 0xf6, 0xf7};
+  EXPECT_EQ(OnesSum(std::as_bytes(std::span(words))), 0xddf2);
+}
+
+TEST(Checksum, AddsAnOddByteAsTheHighHalf) {
+  const std::array<uint8_t, 3> bytes = {0x12, 0x34, 0x56};
+  EXPECT_EQ(OnesSum(std::as_bytes(std::span(bytes))), 0x1234 + 0x5600);
+}
+
+TEST(Checksum, SubtractUndoesAdd) {
+  for (uint32_t a = 1; a < 0xffff; a += 97) {
+    for (uint32_t b = 1; b < 0xffff; b += 1009) {
+      ASSERT_EQ(OnesSubtract(OnesAdd(a, b), b), a);
+    }
+  }
+}
+
+// Vector for the eight-byte input 00 01 .. 07 from the authors' table.
+TEST(Hash, AgreesWithTheSipHashReference) {
+  EXPECT_EQ(
+      SipHash({0x0706050403020100, 0x0f0e0d0c0b0a0908}, 0x0706050403020100),
+      0x93f5f5799a932462);
+}
+
+TEST(Bytes, BigEndianRoundTrips) {
+  std::array<std::byte, 4> bytes;
+  Store(Be32(0x01020304), bytes);
+  EXPECT_EQ(bytes[0], std::byte{1});
+  EXPECT_EQ(bytes[3], std::byte{4});
+  EXPECT_EQ(Load<Be32>(bytes), 0x01020304U);
+}
+
+TEST(SpscRing, HoldsItsCapacityAndNoMore) {
+  SpscRing<int> ring(5);  // Rounded up to 8.
+  for (int i = 0; i < 8; ++i) EXPECT_TRUE(ring.Push(int{i}));
+  EXPECT_FALSE(ring.Push(8));
+  std::array<int, 16> out;
+  ASSERT_EQ(ring.Pop(out), 8U);
+  for (int i = 0; i < 8; ++i) EXPECT_EQ(out[i], i);
+  EXPECT_EQ(ring.Pop(out), 0U);
+}
+
+TEST(SpscRing, CarriesEverythingInOrderBetweenThreads) {
+  constexpr uint64_t kCount = 200'000;
+  SpscRing<uint64_t> ring(64);
+  std::jthread producer([&ring] {
+    for (uint64_t i = 0; i < kCount;) {
+      if (ring.Push(uint64_t{i})) {
+        ++i;
+      } else {
+        std::this_thread::yield();
+      }
+    }
+  });
+  uint64_t expected = 0;
+  std::array<uint64_t, 17> out;
+  while (expected < kCount) {
+    const size_t count = ring.Pop(out);
+    for (size_t i = 0; i < count; ++i) ASSERT_EQ(out[i], expected++);
+    if (count == 0) std::this_thread::yield();
+  }
+}
+
+}  // namespace
+}  // namespace fathom
