@@ -34,15 +34,15 @@ inline constexpr uint8_t kLinkDoubts =
 // Two routers met at distances ttl and ttl + 1 + gap on one path. Only a link
 // with no gap is asserted; the others say that something silent lies between.
 struct Link {
-  IpAddress near;
-  IpAddress far;
-  IpAddress target;    // One path that showed the link: the lowest target.
-  uint64_t paths = 1;  // How many (target, flow) pairs showed it.
-  Instant first_seen;  // The earlier reply of a pair, over all paths.
-  Instant last_seen;   // The later reply of a pair, over all paths.
-  Ttl min_ttl;         // The least distance at which `near` was seen.
-  uint8_t gap = 0;     // Silent hops between; 0 for neighbours.
-  uint8_t flags = 0;   // LinkFlags.
+  IpAddress near{};
+  IpAddress far{};
+  IpAddress target{};    // One path that showed the link: the lowest target.
+  uint64_t paths = 1;    // How many (target, flow) pairs showed it.
+  Instant first_seen{};  // The earlier reply of a pair, over all paths.
+  Instant last_seen{};   // The later reply of a pair, over all paths.
+  Ttl min_ttl{};         // The least distance at which `near` was seen.
+  uint8_t gap = 0;       // Silent hops between; 0 for neighbours.
+  uint8_t flags = 0;     // LinkFlags.
 
   friend bool operator==(const Link&, const Link&) = default;
 };
@@ -88,7 +88,7 @@ absl::StatusOr<std::unique_ptr<DatasetReader>> OpenDataset(
     const std::string& path);
 
 struct FormatOptions {
-  std::string path;             // Where to write; text formats take "-" too.
+  std::string path{};           // Where to write; text formats take "-" too.
   Table table = Table::kLinks;  // For formats that hold one table.
 };
 

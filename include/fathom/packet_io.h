@@ -36,14 +36,14 @@ namespace fathom {
 inline constexpr size_t kMaxProbeSize = 256;
 
 struct TxFrame {
-  std::span<std::byte> room;  // Where to write; the link header comes first.
-  size_t length = 0;          // How much was written, in bytes.
+  std::span<std::byte> room{};  // Where to write; the link header comes first.
+  size_t length = 0;            // How much was written, in bytes.
 };
 
 struct RxFrame {
   // From the IP header on: the backend has taken the link header off.
-  std::span<const std::byte> bytes;
-  Instant arrival;  // The NIC's or kernel's stamp where there is one.
+  std::span<const std::byte> bytes{};
+  Instant arrival{};  // The NIC's or kernel's stamp where there is one.
 };
 
 class TxQueue {
@@ -80,7 +80,7 @@ struct BackendCounters {
   uint64_t rx_dropped = 0;  // Packets that reached the host, but not us.
   uint64_t tx_failed = 0;   // Frames taken by Send() that never left.
   // Counters of this kind of backend only, each with its name.
-  std::vector<std::pair<std::string, uint64_t>> own;
+  std::vector<std::pair<std::string, uint64_t>> own{};
 };
 
 class Backend {
@@ -116,11 +116,11 @@ class Backend {
 struct BackendOptions {
   // "eth0", "0000:3b:00.0", or a scenario file; empty lets the backend find
   // the device by the route to `toward`.
-  std::string device;
-  std::optional<IpAddress> source;
-  std::optional<IpAddress> gateway;
-  std::string gateway_mac;  // "02:00:00:00:00:01"; empty to look it up.
-  IpAddress toward;         // A target, for the look-up of the route.
+  std::string device{};
+  std::optional<IpAddress> source{};
+  std::optional<IpAddress> gateway{};
+  std::string gateway_mac{};  // "02:00:00:00:00:01"; empty to look it up.
+  IpAddress toward{};         // A target, for the look-up of the route.
   size_t lanes = 1;
   size_t ring_frames = 2048;  // Per queue.
 };

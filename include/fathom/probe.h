@@ -31,9 +31,9 @@ using Ttl = Strong<struct TtlTag, uint8_t>;
 using FlowId = Strong<struct FlowIdTag, uint16_t>;
 
 struct Probe {
-  IpAddress target;
-  Ttl ttl;
-  FlowId flow;
+  IpAddress target{};
+  Ttl ttl{};
+  FlowId flow{};
 
   friend bool operator==(const Probe&, const Probe&) = default;
 };
@@ -49,15 +49,15 @@ enum class ReplyKind : uint8_t {
 inline constexpr Nanos kUnknownRtt{-1};
 
 struct Reply {
-  Probe probe;  // Read back from the packet, not remembered.
-  IpAddress responder;
-  Instant received;
+  Probe probe{};  // Read back from the packet, not remembered.
+  IpAddress responder{};
+  Instant received{};
   Nanos rtt = kUnknownRtt;
   ReplyKind kind = ReplyKind::kHop;
   uint8_t icmp_type = 0;
   uint8_t icmp_code = 0;
-  Ttl arrival_ttl;  // Of the reply packet, as received.
-  Ttl quoted_ttl;   // Of the probe as quoted; 0 where nothing was quoted.
+  Ttl arrival_ttl{};  // Of the reply packet, as received.
+  Ttl quoted_ttl{};   // Of the probe as quoted; 0 where nothing was quoted.
 
   friend bool operator==(const Reply&, const Reply&) = default;
 };

@@ -79,12 +79,12 @@ inline constexpr size_t kMaxContact = 64;
 
 struct CodecOptions {
   std::array<uint64_t, 2> key{};  // Proves that a reply is to this scan.
-  IpAddress source;
-  std::span<const std::byte> link_header;  // Copied.
-  uint16_t flows = 1;                      // Flow ids in use: 0 to flows - 1.
+  IpAddress source{};
+  std::span<const std::byte> link_header{};  // Copied.
+  uint16_t flows = 1;                        // Flow ids in use: 0 to flows - 1.
   Ttl min_ttl{1};
   Ttl max_ttl{32};
-  std::string contact;  // Goes into every probe, for whoever looks at it.
+  std::string contact{};  // Goes into every probe, for whoever looks at it.
 };
 
 struct CodecModule {
