@@ -1,0 +1,57 @@
+#ifndef FATHOM_SRC_CODEC_DISSECT_H_
+#define FATHOM_SRC_CODEC_DISSECT_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "fathom/address.h"
+#include "fathom/probe.h"
+
+namespace fathom {
+
+// What a received packet says, whoever it is for.
+//
+// All reading of bytes from outside goes through here. The length that was
+// received bounds every access; lengths inside the packet are believed only
+// where they stay within it.
+
+enum class PacketShape : uint8_t {
+  kError,      // ICMP Time Exceeded in transit, or Unreachable, with a quote.
+  kEchoReply,  // ICMP Echo Reply.
+  kMalformed,  // One of these, but damaged: lengths, checksums, no quote.
+  kOther,      // Anything else.
+};
+
+// The start of a probe as an ICMP error quotes it (RFC 792, RFC 1812).
+struct QuotedPacket {
+  IpAddress source{};
+  IpAddress destination{};
+  Ttl ttl{};
+  uint8_t protocol = 0;
+  uint16_t id = 0;
+  uint16_t total_length = 0;  // As quoted; routers have been seen to change it.
+  // What follows the quoted IP header and its options: at least eight bytes.
+  // Padding up to the extensions of RFC 4884 is not part of it.
+  std::span<const std::byte> transport{};
+};
+
+struct Packet {
+  PacketShape shape = PacketShape::kOther;
+  IpAddress source{};
+  IpAddress destination{};
+  Ttl ttl{};
+  uint8_t icmp_type = 0;
+  uint8_t icmp_code = 0;
+  QuotedPacket quote{};               // Of kError.
+  std::span<const std::byte> icmp{};  // The ICMP message, header first.
+};
+
+// Reads `bytes`, an IPv4 packet from its header on; padding after it, as
+// Ethernet adds, is cut off. Spans in the result point into `bytes`. Any bytes
+// are allowed.
+Packet Dissect(std::span<const std::byte> bytes);
+
+}  // namespace fathom
+
+#endif  // FATHOM_SRC_CODEC_DISSECT_H_
