@@ -1,0 +1,64 @@
+#include "src/net/special_purpose.h"
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+
+namespace fathom {
+namespace {
+
+constexpr uint32_t V4(uint32_t a, uint32_t b, uint32_t c, uint32_t d) {
+  return a << 24 | b << 16 | c << 8 | d;
+}
+
+// Not here: the entries that are globally reachable, which are the AS112
+// services (192.31.196.0/24, 192.175.48.0/24) and AMT (192.52.193.0/24).
+// 192.0.0.9 and 192.0.0.10 (PCP and TURN anycast) are so too, but stand in
+// 192.0.0.0/24 and are answered by the local network if at all; they are left
+// covered. 192.88.99.0/24 is neither reachable nor unreachable in the
+// registry; it is deprecated, so it is cut out. Multicast has a registry of
+// its own.
+constexpr SpecialPurposeBlock kBlocks[] = {
+    {V4(0, 0, 0, 0), 8, "\"This network\"", "RFC 791"},
+    {V4(0, 0, 0, 0), 32, "\"This host on this network\"", "RFC 1122"},
+    {V4(10, 0, 0, 0), 8, "Private-Use", "RFC 1918"},
+    {V4(100, 64, 0, 0), 10, "Shared Address Space", "RFC 6598"},
+    {V4(127, 0, 0, 0), 8, "Loopback", "RFC 1122"},
+    {V4(169, 254, 0, 0), 16, "Link Local", "RFC 3927"},
+    {V4(172, 16, 0, 0), 12, "Private-Use", "RFC 1918"},
+    {V4(192, 0, 0, 0), 24, "IETF Protocol Assignments", "RFC 6890"},
+    {V4(192, 0, 0, 0), 29, "IPv4 Service Continuity Prefix", "RFC 7335"},
+    {V4(192, 0, 0, 8), 32, "IPv4 dummy address", "RFC 7600"},
+    {V4(192, 0, 0, 170), 32, "NAT64/DNS64 Discovery", "RFC 8880"},
+    {V4(192, 0, 0, 171), 32, "NAT64/DNS64 Discovery", "RFC 8880"},
+    {V4(192, 0, 2, 0), 24, "Documentation (TEST-NET-1)", "RFC 5737"},
+    {V4(192, 88, 99, 0), 24, "Deprecated (6to4 Relay Anycast)", "RFC 7526"},
+    {V4(192, 88, 99, 2), 32, "6a44-relay anycast address", "RFC 6751"},
+    {V4(192, 168, 0, 0), 16, "Private-Use", "RFC 1918"},
+    {V4(198, 18, 0, 0), 15, "Benchmarking", "RFC 2544"},
+    {V4(198, 51, 100, 0), 24, "Documentation (TEST-NET-2)", "RFC 5737"},
+    {V4(203, 0, 113, 0), 24, "Documentation (TEST-NET-3)", "RFC 5737"},
+    {V4(224, 0, 0, 0), 4, "Multicast", "RFC 5771"},
+    {V4(240, 0, 0, 0), 4, "Reserved", "RFC 1112"},
+    {V4(255, 255, 255, 255), 32, "Limited Broadcast", "RFC 919"},
+};
+
+}  // namespace
+
+std::string SpecialPurposeBlock::ToString() const {
+  return absl::StrCat(Prefix(IpAddress::V4(first), length).ToString(), " (",
+                      name, ", ", source, ")");
+}
+
+std::span<const SpecialPurposeBlock> SpecialPurposeBlocks() { return kBlocks; }
+
+PrefixSet SpecialPurposeSet() {
+  std::vector<PrefixSet::Range> ranges;
+  for (const SpecialPurposeBlock& block : kBlocks) {
+    ranges.push_back({block.first, block.last()});
+  }
+  return PrefixSet::FromRanges(std::move(ranges));
+}
+
+}  // namespace fathom
