@@ -1,0 +1,202 @@
+#include "src/schedule/pacer.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <random>
+#include <utility>
+#include <vector>
+
+namespace fathom {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr uint64_t kRates[] = {1,      7,       1000,      2999,      10'000,
+                               99'991, 100'000, 1'000'000, 14'880'952};
+
+const Instant kStart{Nanos(1'700'000'000'123'456'789)};
+
+// What a sender did: when it sent, and how many.
+using Sent = std::vector<std::pair<Instant, uint64_t>>;
+
+uint64_t Total(const Sent& sent) {
+  uint64_t total = 0;
+  for (const auto& [when, count] : sent) total += count;
+  return total;
+}
+
+// Sends as a lane does, sleeping between, until `length` has passed or it woke
+// `wakes` times. Each sleep ends `late()` after it should.
+Sent SendFor(Pacer& pacer, Nanos length, size_t wakes,
+             const std::function<Nanos()>& late) {
+  Sent sent;
+  Instant now = kStart;
+  for (size_t i = 0; i < wakes && now <= kStart + length; ++i) {
+    const uint64_t count = pacer.Allowed(now);
+    pacer.Take(count);
+    sent.emplace_back(now, count);
+    now = std::max(pacer.NextDue(now), now) + late();
+  }
+  return sent;
+}
+
+// The most that went in any window beyond what the rate allows for its length:
+// a maximum over all pairs of sendings, found in one pass.
+double WorstExcess(const Sent& sent, uint64_t rate) {
+  double worst = 0;
+  double least = 0;
+  double before = 0;
+  for (size_t i = 0; i < sent.size(); ++i) {
+    const double earned = 1e-9 * static_cast<double>(rate) *
+                          static_cast<double>((sent[i].first - kStart).count());
+    // Least of (sent before i) - earned(i) over all starts of a window.
+    least = i == 0 ? before - earned : std::min(least, before - earned);
+    before += static_cast<double>(sent[i].second);
+    worst = std::max(worst, before - earned - least);
+  }
+  return worst;
+}
+
+TEST(Pacer, HoldsItsMeanRateUnderRandomLateness) {
+  for (const uint64_t rate : kRates) {
+    for (const int64_t most_late_us : {0, 60, 2000, 40'000}) {
+      SCOPED_TRACE(testing::Message() << rate << " pps, " << most_late_us);
+      std::mt19937_64 random(rate);
+      Pacer pacer(rate, kStart);
+      const Nanos length = seconds(rate < 100 ? 100'000 : 300);
+      const Sent sent = SendFor(pacer, length, 300'000, [&] {
+        return Nanos(most_late_us == 0 ? 0 : random() % (1000 * most_late_us));
+      });
+      const double elapsed =
+          1e-9 * static_cast<double>((sent.back().first - kStart).count());
+      const double due = elapsed * static_cast<double>(rate);
+      EXPECT_NEAR(static_cast<double>(Total(sent)), due,
+                  0.001 * due + static_cast<double>(pacer.quantum()));
+    }
+  }
+}
+
+TEST(Pacer, NeverExceedsRateAndBurstInAnyWindow) {
+  for (const uint64_t rate : kRates) {
+    for (uint64_t seed = 0; seed < 5; ++seed) {
+      SCOPED_TRACE(testing::Message() << rate << " pps, seed " << seed);
+      std::mt19937_64 random(seed);
+      Pacer pacer(rate, kStart);
+      // Mostly punctual, at times away for up to ten seconds.
+      const Sent sent = SendFor(pacer, seconds(1'000'000), 20'000, [&] {
+        return Nanos(random() % 100 == 0 ? random() % 10'000'000'000
+                                         : random() % 100'000);
+      });
+      EXPECT_LE(WorstExcess(sent, rate),
+                static_cast<double>(pacer.burst()) + 1.001);
+      EXPECT_LE(pacer.burst(), pacer.quantum() + rate / 20 + 1);
+    }
+  }
+}
+
+// Polled at any time, not only when due, and taking only part.
+TEST(Pacer, HoldsItsBoundsWhenPolledAtRandom) {
+  for (const uint64_t rate : kRates) {
+    std::mt19937_64 random(rate);
+    Pacer pacer(rate, kStart);
+    Sent sent;
+    Instant now = kStart;
+    for (int i = 0; i < 50'000; ++i) {
+      const uint64_t allowed = pacer.Allowed(now);
+      const uint64_t count = random() % (allowed + 1);
+      pacer.Take(count);
+      ASSERT_EQ(pacer.Allowed(now), allowed - count);
+      sent.emplace_back(now, count);
+      now += Nanos(random() % (4'000'000'000 / rate + 2));
+    }
+    EXPECT_LE(WorstExcess(sent, rate),
+              static_cast<double>(pacer.burst()) + 1.001);
+  }
+}
+
+TEST(Pacer, DoesNotDriftInADay) {
+  for (const uint64_t rate : kRates) {
+    Pacer pacer(rate, kStart);
+    uint64_t total = 0;
+    // A step that shares no factor with the second, nor divides it.
+    constexpr Nanos kStep(9'999'991);
+    constexpr int64_t kSteps = 24 * 3600 * 100;
+    for (int64_t i = 1; i <= kSteps; ++i) {
+      const uint64_t count = pacer.Allowed(kStart + i * kStep);
+      pacer.Take(count);
+      total += count;
+    }
+    __extension__ using Wide = unsigned __int128;
+    const auto earned = static_cast<uint64_t>(
+        Wide{rate} * (kSteps * kStep).count() / 1'000'000'000);
+    EXPECT_EQ(total, earned + pacer.quantum()) << rate;
+  }
+}
+
+TEST(Pacer, WakesAtMostTwoThousandTimesASecond) {
+  for (const uint64_t rate : kRates) {
+    Pacer pacer(rate, kStart);
+    const Sent sent =
+        SendFor(pacer, seconds(3), 1'000'000, [] { return Nanos(0); });
+    EXPECT_LE(sent.size(), 6001U) << rate;
+    for (const auto& [when, count] : sent) {
+      // What is due when it wakes is sent whole; no wake is in vain.
+      EXPECT_GE(count, pacer.quantum());
+    }
+    EXPECT_LE(sent.size(), 3 * rate + 1);
+  }
+}
+
+TEST(Pacer, SaysWhenToWakeToTheNanosecond) {
+  for (const uint64_t rate : kRates) {
+    Pacer pacer(rate, kStart);
+    pacer.Take(pacer.Allowed(kStart));
+    Instant now = kStart;
+    for (int i = 0; i < 1000; ++i) {
+      const Instant due = pacer.NextDue(now);
+      ASSERT_GT(due, now);
+      Pacer early = pacer;
+      ASSERT_LT(early.Allowed(due - Nanos(1)), pacer.quantum());
+      ASSERT_EQ(pacer.Allowed(due), pacer.quantum());
+      pacer.Take(pacer.quantum());
+      now = due;
+    }
+  }
+}
+
+TEST(Pacer, ForgetsALongStall) {
+  for (const uint64_t rate : kRates) {
+    Pacer pacer(rate, kStart);
+    pacer.Take(pacer.Allowed(kStart));
+    // 292 years, the most that an Instant can express, must not overflow.
+    for (const Nanos away : {Nanos(seconds(1000)), Nanos(seconds(86'400 * 365)),
+                             Nanos::max() - kStart.time_since_epoch()}) {
+      Pacer slept = pacer;
+      EXPECT_EQ(slept.Allowed(kStart + away), pacer.burst());
+    }
+  }
+}
+
+TEST(Pacer, StandsStillWhenTheClockGoesBack) {
+  Pacer pacer(1000, kStart);
+  const Instant later = kStart + milliseconds(10);
+  pacer.Take(pacer.Allowed(later));
+  EXPECT_EQ(pacer.Allowed(kStart), 0U);
+  EXPECT_EQ(pacer.NextDue(kStart), later + milliseconds(1));
+  EXPECT_EQ(pacer.Allowed(later), 0U);
+  EXPECT_EQ(pacer.Allowed(later + milliseconds(1)), 1U);
+}
+
+TEST(Pacer, TakesTheHighestRate) {
+  Pacer pacer(Pacer::kMaxRate, kStart);
+  pacer.Take(pacer.Allowed(kStart));
+  EXPECT_EQ(pacer.Allowed(kStart + milliseconds(20)), 20'000'000U);
+  EXPECT_EQ(pacer.Allowed(kStart + seconds(100)), pacer.burst());
+}
+
+}  // namespace
+}  // namespace fathom
