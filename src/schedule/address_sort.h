@@ -1,0 +1,15 @@
+#ifndef FATHOM_SRC_SCHEDULE_ADDRESS_SORT_H_
+#define FATHOM_SRC_SCHEDULE_ADDRESS_SORT_H_
+
+#include <cstdint>
+#include <vector>
+
+namespace fathom {
+
+// Sorts `addresses` and leaves one of each. Takes as much memory again while
+// it runs. Three passes over the data, or one if it is in order already.
+void SortUnique(std::vector<uint32_t>& addresses);
+
+}  // namespace fathom
+
+#endif  // FATHOM_SRC_SCHEDULE_ADDRESS_SORT_H_

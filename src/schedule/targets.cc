@@ -1,0 +1,141 @@
+#include "src/schedule/targets.h"
+
+#include <algorithm>
+#include <cassert>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "src/base/hash.h"
+#include "src/base/status_macros.h"
+#include "src/net/special_purpose.h"
+#include "src/schedule/address_sort.h"
+#include "src/schedule/sampler.h"
+
+namespace fathom {
+namespace {
+
+absl::StatusOr<AddressFileSummary> ReadAddresses(
+    const TargetOptions& options, std::vector<uint32_t>& addresses) {
+  const Sampler sampler(options.seed, options.per_prefix);
+  return ReadAddressFile(
+      options.path, [&](std::span<const AddressBlock> blocks) {
+        for (const AddressBlock& block : blocks) {
+          const uint64_t more = sampler.CountIn(block);
+          if (more > options.max_targets - addresses.size()) {
+            return absl::ResourceExhaustedError(absl::StrCat(
+                "read ", options.path, ": it stands for more than ",
+                options.max_targets,
+                " addresses; give fewer prefixes or fewer addresses a prefix"));
+          }
+          sampler.Choose(block, addresses);
+        }
+        return absl::OkStatus();
+      });
+}
+
+// Takes what is in `set` out of the ascending `addresses`; returns how many.
+uint64_t CutOut(const PrefixSet& set, std::vector<uint32_t>& addresses) {
+  auto kept = addresses.begin();
+  auto from = addresses.begin();
+  for (const PrefixSet::Range& range : set.ranges()) {
+    const auto first = std::lower_bound(from, addresses.end(), range.first);
+    kept = from == kept ? first : std::move(from, first, kept);
+    from = std::upper_bound(first, addresses.end(), range.last);
+  }
+  kept = std::move(from, addresses.end(), kept);
+  const auto cut = static_cast<uint64_t>(addresses.end() - kept);
+  addresses.erase(kept, addresses.end());
+  return cut;
+}
+
+// The special-purpose block that holds most of the ascending `addresses`.
+std::string MostCommonBlock(const std::vector<uint32_t>& addresses) {
+  int64_t most = 0;
+  std::string name;
+  for (const SpecialPurposeBlock& block : SpecialPurposeBlocks()) {
+    const auto first =
+        std::lower_bound(addresses.begin(), addresses.end(), block.first);
+    const auto count =
+        std::upper_bound(first, addresses.end(), block.last()) - first;
+    if (count <= most) continue;
+    most = count;
+    name = block.ToString();
+  }
+  return name;
+}
+
+absl::Status NothingLeft(const TargetOptions& options,
+                         const LoadedTargets& loaded) {
+  const TargetCounts& counts = loaded.counts;
+  std::string text = absl::StrCat("read ", options.path, ": ");
+  if (counts.chosen == 0) {
+    absl::StrAppend(&text, "no target in ", loaded.file.counts.lines,
+                    " lines; put an IPv4 address or prefix a line");
+    return absl::InvalidArgumentError(text);
+  }
+  absl::StrAppend(&text, "no target is left of ", counts.chosen, ": ",
+                  counts.duplicates, " were duplicates, ", counts.excluded,
+                  " excluded, ", counts.special, " special-purpose");
+  if (counts.special > 0) {
+    absl::StrAppend(&text, ", mostly in ", counts.special_most,
+                    "; --include-special keeps these, for labs");
+  }
+  return absl::InvalidArgumentError(text);
+}
+
+}  // namespace
+
+absl::StatusOr<LoadedTargets> LoadTargets(const TargetOptions& options) {
+  if (options.per_prefix == 0) {
+    return absl::InvalidArgumentError(
+        "choose targets: at least one address a prefix is needed");
+  }
+  LoadedTargets loaded;
+  TargetCounts& counts = loaded.counts;
+  std::vector<uint32_t> addresses;
+  FATHOM_ASSIGN_OR_RETURN(loaded.file, ReadAddresses(options, addresses));
+  counts.chosen = addresses.size();
+  SortUnique(addresses);
+  counts.duplicates = counts.chosen - addresses.size();
+  if (options.exclusions != nullptr) {
+    counts.excluded = CutOut(*options.exclusions, addresses);
+  }
+  if (!options.include_special) {
+    counts.special_most = MostCommonBlock(addresses);
+    counts.special = CutOut(SpecialPurposeSet(), addresses);
+  }
+  if (addresses.empty()) return NothingLeft(options, loaded);
+  loaded.targets = TargetSet(std::move(addresses));
+  return loaded;
+}
+
+size_t ShardOf(const IpAddress& address, size_t shards) {
+  // The upper half, scaled down. Salted, since others hash addresses too.
+  constexpr uint64_t kSalt = 0x6465616c;
+  const uint64_t hash = Mix(address.low() ^ Mix(address.high() ^ kSalt));
+  return static_cast<size_t>((hash >> 32) * shards >> 32);
+}
+
+TargetSet Deal(const TargetSet& targets, size_t shard, size_t shards) {
+  assert(shard < shards);
+  std::vector<uint32_t> share;
+  share.reserve(targets.size() / shards + targets.size() / shards / 16 + 64);
+  for (size_t i = 0; i < targets.size(); ++i) {
+    const IpAddress target = targets[i];
+    if (ShardOf(target, shards) == shard) share.push_back(target.v4());
+  }
+  return TargetSet(std::move(share));
+}
+
+std::optional<size_t> TargetSet::Find(const IpAddress& address) const {
+  if (address.family() != Family::kIpv4) return std::nullopt;
+  const auto found =
+      std::lower_bound(addresses_.begin(), addresses_.end(), address.v4());
+  if (found == addresses_.end() || *found != address.v4()) return std::nullopt;
+  return static_cast<size_t>(found - addresses_.begin());
+}
+
+}  // namespace fathom

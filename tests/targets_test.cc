@@ -1,0 +1,421 @@
+#include "src/schedule/targets.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <random>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "fathom/prefix.h"
+#include "src/net/special_purpose.h"
+#include "src/schedule/address_sort.h"
+#include "src/schedule/exclusions.h"
+#include "src/schedule/sampler.h"
+
+namespace fathom {
+namespace {
+
+// A file with given content, gone at the end of the test.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(std::string_view content) {
+    path_ = testing::TempDir() + "fathom_targets_XXXXXX";
+    const int fd = mkstemp(path_.data());
+    EXPECT_GE(fd, 0);
+    close(fd);
+    std::ofstream(path_, std::ios::binary) << content;
+  }
+  ~TemporaryFile() { std::filesystem::remove(path_); }
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+absl::StatusOr<LoadedTargets> Load(std::string_view text,
+                                   TargetOptions options = {}) {
+  const TemporaryFile file(text);
+  options.path = file.path();
+  return LoadTargets(options);
+}
+
+std::vector<uint32_t> Numbers(const TargetSet& targets) {
+  std::vector<uint32_t> numbers;
+  for (size_t i = 0; i < targets.size(); ++i) {
+    numbers.push_back(targets[i].v4());
+  }
+  return numbers;
+}
+
+TargetOptions Lab() {
+  TargetOptions options;
+  options.include_special = true;
+  return options;
+}
+
+bool AddsUp(const LoadedTargets& loaded) {
+  const TargetCounts& counts = loaded.counts;
+  return counts.chosen == counts.duplicates + counts.excluded + counts.special +
+                              loaded.targets.size();
+}
+
+TEST(Sampler, ChoosesOneUsableAddressOfEverySlash24) {
+  const Sampler sampler(1, 1);
+  std::vector<uint32_t> chosen;
+  const AddressBlock slash12{0x0a10'0000, 12};
+  sampler.Choose(slash12, chosen);
+  ASSERT_EQ(chosen.size(), 4096U);
+  ASSERT_EQ(sampler.CountIn(slash12), 4096U);
+  std::map<uint32_t, int> hosts;
+  for (uint32_t i = 0; i < chosen.size(); ++i) {
+    EXPECT_EQ(chosen[i] >> 8, (slash12.first >> 8) + i);
+    ++hosts[chosen[i] & 255];
+  }
+  // All 254 hosts come up, about sixteen times each.
+  EXPECT_EQ(hosts.size(), 254U);
+  EXPECT_FALSE(hosts.contains(0));
+  EXPECT_FALSE(hosts.contains(255));
+  for (const auto& [host, count] : hosts) EXPECT_LT(count, 45) << host;
+}
+
+TEST(Sampler, ChoosesDistinctAddressesInsideAnyPrefix) {
+  for (uint8_t length = 16; length <= 32; ++length) {
+    const Prefix prefix(IpAddress::V4(0xc633'6400 + 200), length);
+    const AddressBlock block{prefix.first().v4(), length};
+    const uint32_t size = uint32_t{1} << (32 - std::max<int>(length, 24));
+    const uint32_t usable = size <= 2 ? size : size - 2;
+    for (const uint32_t count : {1U, 2U, 3U, 6U, 100U, 253U, 254U, 1000U}) {
+      SCOPED_TRACE(testing::Message() << prefix.ToString() << " " << count);
+      std::vector<uint32_t> chosen;
+      Sampler(count, count).Choose(block, chosen);
+      ASSERT_EQ(chosen.size(), Sampler(count, count).CountIn(block));
+      ASSERT_EQ(chosen.size(), std::min(usable, count)
+                                   << (24 - std::min<int>(length, 24)));
+      ASSERT_EQ(std::set<uint32_t>(chosen.begin(), chosen.end()).size(),
+                chosen.size());
+      for (const uint32_t address : chosen) {
+        ASSERT_TRUE(prefix.Contains(IpAddress::V4(address)));
+        const uint32_t inner = address & (size - 1);
+        ASSERT_TRUE(size <= 2 || (inner != 0 && inner != size - 1)) << inner;
+      }
+    }
+  }
+}
+
+TEST(Sampler, KeepsItsChoiceAsListsOverlapAndGrow) {
+  for (uint64_t seed = 0; seed < 200; ++seed) {
+    std::vector<uint32_t> before;
+    for (uint32_t count = 1; count <= 254; count += 1 + count / 3) {
+      std::vector<uint32_t> chosen;
+      Sampler(seed, count).Choose({0xc000'0200, 24}, chosen);
+      if (count < 254) {
+        ASSERT_TRUE(std::equal(before.begin(), before.end(), chosen.begin()));
+      }
+      before = chosen;
+    }
+    std::vector<uint32_t> wide;
+    Sampler(seed, 1).Choose({0xc000'0000, 22}, wide);
+    std::vector<uint32_t> narrow;
+    Sampler(seed, 1).Choose({0xc000'0200, 24}, narrow);
+    ASSERT_EQ(wide[2], narrow[0]);
+  }
+}
+
+TEST(Sampler, DependsOnTheSeed) {
+  std::vector<uint32_t> one;
+  std::vector<uint32_t> other;
+  Sampler(1, 1).Choose({0x0a00'0000, 12}, one);
+  Sampler(2, 1).Choose({0x0a00'0000, 12}, other);
+  size_t equal = 0;
+  for (size_t i = 0; i < one.size(); ++i) equal += one[i] == other[i] ? 1 : 0;
+  EXPECT_LT(equal, 50U);  // 16 are expected.
+}
+
+TEST(SortUnique, AgreesWithASet) {
+  for (uint64_t seed = 0; seed < 60; ++seed) {
+    std::mt19937_64 random(seed);
+    std::vector<uint32_t> values(random() % 20'000);
+    const uint32_t mask = ~uint32_t{0} >> (random() % 32);
+    const uint32_t base = random() % 2 == 0 ? 0 : ~mask;
+    for (uint32_t& value : values) value = base | (random() & mask);
+    if (seed % 4 == 0) std::sort(values.begin(), values.end());
+    const std::set<uint32_t> expected(values.begin(), values.end());
+    SortUnique(values);
+    ASSERT_TRUE(std::equal(values.begin(), values.end(), expected.begin(),
+                           expected.end()))
+        << seed;
+  }
+}
+
+TEST(Targets, AscendWithoutRepeatsAndAddUp) {
+  const auto loaded =
+      Load("10.0.0.9\n10.0.0.1\n10.0.0.9\n10.1.0.0/22\n10.1.1.0/24\n", Lab());
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->targets.size(), 6U);
+  EXPECT_EQ(loaded->counts.chosen, 8U);
+  EXPECT_EQ(loaded->counts.duplicates, 2U);
+  EXPECT_TRUE(AddsUp(*loaded));
+  const std::vector<uint32_t> numbers = Numbers(loaded->targets);
+  EXPECT_TRUE(std::is_sorted(numbers.begin(), numbers.end()));
+  EXPECT_EQ(numbers[0], 0x0a00'0001U);
+  EXPECT_EQ(loaded->file.counts.addresses, 3U);
+  EXPECT_EQ(loaded->file.counts.prefixes, 2U);
+}
+
+// Compared with a set of addresses, cut by asking of each.
+TEST(Targets, HoldNothingThatIsForbiddenAndAllElse) {
+  const PrefixSet special = SpecialPurposeSet();
+  for (uint64_t seed = 0; seed < 50; ++seed) {
+    SCOPED_TRACE(seed);
+    std::mt19937_64 random(seed);
+    // Around 192.0.0.0/24 and 192.168.0.0/16, where much is special.
+    std::string text;
+    std::set<uint32_t> all;
+    for (int i = 0; i < 3000; ++i) {
+      const uint32_t address =
+          0xc000'0000 | (random() & (i % 2 == 0 ? 0x0fff : 0xff'ffff));
+      text += IpAddress::V4(address).ToString() + "\n";
+      all.insert(address);
+    }
+    std::vector<Prefix> prefixes;
+    for (int i = 0; i < 40; ++i) {
+      prefixes.emplace_back(IpAddress::V4(0xc000'0000 | (random() & 0xfff)),
+                            static_cast<uint8_t>(24 + random() % 9));
+    }
+    const PrefixSet exclusions = PrefixSet::FromPrefixes(prefixes);
+    TargetOptions options;
+    options.exclusions = &exclusions;
+    options.include_special = seed % 5 == 0;
+    const auto loaded = Load(text, options);
+    ASSERT_TRUE(loaded.ok()) << loaded.status();
+
+    uint64_t excluded = 0;
+    uint64_t cut = 0;
+    std::vector<uint32_t> expected;
+    for (const uint32_t address : all) {
+      if (exclusions.Contains(address)) {
+        ++excluded;
+      } else if (!options.include_special && special.Contains(address)) {
+        ++cut;
+      } else {
+        expected.push_back(address);
+      }
+    }
+    EXPECT_EQ(Numbers(loaded->targets), expected);
+    EXPECT_EQ(loaded->counts.excluded, excluded);
+    EXPECT_EQ(loaded->counts.special, cut);
+    EXPECT_EQ(loaded->counts.duplicates, 3000 - all.size());
+    EXPECT_TRUE(AddsUp(*loaded));
+  }
+}
+
+TEST(Targets, NameTheBlockThatCutOutMost) {
+  const auto loaded = Load("8.8.8.8\n10.0.0.1\n192.168.0.0/20\n");
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->counts.special, 17U);
+  EXPECT_EQ(loaded->counts.special_most,
+            "192.168.0.0/16 (Private-Use, RFC 1918)");
+}
+
+TEST(Targets, HoldTheWholeInternetFromOneLine) {
+  const auto loaded = Load("0.0.0.0/0\n");
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->counts.chosen, uint64_t{1} << 24);
+  EXPECT_EQ(loaded->counts.special, SpecialPurposeSet().size() / 256);
+  EXPECT_TRUE(AddsUp(*loaded));
+  uint32_t before = 0;
+  for (size_t i = 0; i < loaded->targets.size(); ++i) {
+    const uint32_t address = loaded->targets[i].v4();
+    ASSERT_LT(before >> 8, address >> 8);
+    before = address;
+  }
+}
+
+TEST(Targets, AreTheSameForTheSameSeedOnly) {
+  TargetOptions options;
+  options.seed = 5;
+  const auto one = Load("20.0.0.0/12", options);
+  EXPECT_EQ(Numbers(one->targets),
+            Numbers(Load("20.0.0.0/12", options)->targets));
+  options.seed = 6;
+  EXPECT_NE(Numbers(one->targets),
+            Numbers(Load("20.0.0.0/12", options)->targets));
+}
+
+TEST(Targets, AreHashedAsTheyStandInTheFile) {
+  // More than a block, so that the hash is taken in pieces.
+  std::string text;
+  while (text.size() < 3'000'000) text += "20.0.0.1 # same\n";
+  const auto loaded = Load(text);
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->file.bytes, text.size());
+  EXPECT_EQ(loaded->file.xxh3, XXH3_64bits(text.data(), text.size()));
+  EXPECT_EQ(loaded->targets.size(), 1U);
+}
+
+TEST(Targets, AreReadFromAPipe) {
+  const std::string path =
+      testing::TempDir() + "fathom_targets_fifo." + std::to_string(getpid());
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  std::jthread writer([&path] {
+    std::ofstream out(path);
+    for (int i = 0; i < 40'000; ++i) {
+      out << "20.0." << i / 250 << "." << i % 250 << "\n";
+    }
+  });
+  TargetOptions options;
+  options.path = path;
+  const auto loaded = LoadTargets(options);
+  writer.join();
+  std::filesystem::remove(path);
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->targets.size(), 40'000U);
+}
+
+TEST(Targets, SayWhyNothingIsLeft) {
+  const PrefixSet exclusions = PrefixSet::FromPrefixes(
+      std::vector<Prefix>{*Prefix::Parse("20.0.0.0/8")});
+  TargetOptions options;
+  options.exclusions = &exclusions;
+  const auto loaded = Load("10.0.0.1\n10.0.0.2\n20.0.0.1\n20.0.0.1", options);
+  ASSERT_FALSE(loaded.ok());
+  const std::string error(loaded.status().message());
+  EXPECT_NE(error.find("no target is left of 4: 1 were duplicates, 1 excluded, "
+                       "2 special-purpose, mostly in 10.0.0.0/8"),
+            error.npos)
+      << error;
+  for (const char* text : {"", "# none\n\n"}) {
+    EXPECT_NE(Load(text).status().message().find("no target in"),
+              std::string::npos);
+  }
+}
+
+TEST(Targets, NameTheFileThatCannotBeRead) {
+  TargetOptions options;
+  options.path = "/nonexistent/targets";
+  EXPECT_EQ(LoadTargets(options).status().message(),
+            "open /nonexistent/targets: No such file or directory");
+  options.path = testing::TempDir();
+  EXPECT_NE(LoadTargets(options).status().message().find("is a directory"),
+            std::string::npos);
+  options.path = "/proc/self/mem";  // Opens, but its first page does not read.
+  EXPECT_NE(LoadTargets(options).status().message().find("read /proc/self/mem"),
+            std::string::npos);
+}
+
+TEST(Targets, RefuseMoreThanTheyMayHold) {
+  TargetOptions options;
+  options.max_targets = 1000;
+  EXPECT_TRUE(Load("20.0.0.0/15", options).ok());
+  const auto many = Load("20.0.0.0/15\n20.4.0.0/15\n", options);
+  EXPECT_EQ(many.status().code(), absl::StatusCode::kResourceExhausted);
+  options.per_prefix = 254;
+  options.max_targets = uint64_t{1} << 28;
+  EXPECT_FALSE(Load("0.0.0.0/0", options).ok());
+  options.per_prefix = 0;
+  EXPECT_FALSE(Load("20.0.0.0/15", options).ok());
+}
+
+TEST(TargetSet, FindsEveryTargetAndNothingElse) {
+  for (const size_t count : {0U, 1U, 2U, 3U, 1000U, 50'000U}) {
+    std::mt19937_64 random(count);
+    std::set<uint32_t> chosen;
+    while (chosen.size() < count) {
+      // Clustered and spread at once.
+      chosen.insert(static_cast<uint32_t>(
+          random() % 2 == 0 ? random() : 0xfff'0000 + random() % 100'000));
+    }
+    const std::vector<uint32_t> numbers(chosen.begin(), chosen.end());
+    const TargetSet targets(numbers);
+    for (size_t i = 0; i < numbers.size(); ++i) {
+      ASSERT_EQ(targets.Find(IpAddress::V4(numbers[i])), i);
+      for (const uint32_t near : {numbers[i] - 1, numbers[i] + 1}) {
+        ASSERT_EQ(targets.Find(IpAddress::V4(near)).has_value(),
+                  chosen.contains(near));
+      }
+    }
+    for (const uint32_t end : {0U, ~0U}) {
+      ASSERT_EQ(targets.Find(IpAddress::V4(end)).has_value(),
+                chosen.contains(end));
+    }
+    EXPECT_FALSE(targets.Find(*IpAddress::Parse("2001:db8::1")));
+  }
+}
+
+TEST(Deal, GivesEveryTargetToOneShardEvenly) {
+  const auto loaded = Load("20.0.0.0/10\n40.1.2.3", Lab());
+  const TargetSet& targets = loaded->targets;
+  for (const size_t shards : {1U, 2U, 3U, 8U, 61U}) {
+    std::vector<uint32_t> all;
+    for (size_t shard = 0; shard < shards; ++shard) {
+      const TargetSet share = Deal(targets, shard, shards);
+      const double even =
+          static_cast<double>(targets.size()) / static_cast<double>(shards);
+      EXPECT_NEAR(static_cast<double>(share.size()), even, 6 * std::sqrt(even));
+      for (size_t i = 0; i < share.size(); ++i) {
+        ASSERT_EQ(ShardOf(share[i], shards), shard);
+      }
+      const std::vector<uint32_t> numbers = Numbers(share);
+      ASSERT_TRUE(std::is_sorted(numbers.begin(), numbers.end()));
+      all.insert(all.end(), numbers.begin(), numbers.end());
+    }
+    std::sort(all.begin(), all.end());
+    EXPECT_EQ(all, Numbers(targets));
+  }
+}
+
+TEST(Exclusions, JoinTheirFiles) {
+  const TemporaryFile one("20.0.0.0/8 # asked us\n\n");
+  const TemporaryFile two("30.0.0.1\n20.1.0.0/16\n30.0.0.0/32\n");
+  const TemporaryFile none("");
+  const auto loaded = LoadExclusions(
+      std::vector<std::string>{one.path(), two.path(), none.path()});
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->set.size(), (uint64_t{1} << 24) + 2);
+  ASSERT_EQ(loaded->files.size(), 3U);
+  EXPECT_EQ(loaded->files[0].path, one.path());
+  EXPECT_EQ(loaded->files[1].counts.addresses, 1U);
+  EXPECT_EQ(loaded->files[1].counts.prefixes, 2U);
+  EXPECT_EQ(loaded->files[2].counts.lines, 0U);
+  EXPECT_NE(loaded->files[0].xxh3, loaded->files[1].xxh3);
+  EXPECT_EQ(loaded->files[2].xxh3, XXH3_64bits("", 0));
+}
+
+TEST(Exclusions, FailClosed) {
+  const TemporaryFile good("20.0.0.0/8\n");
+  std::string late;
+  for (int i = 0; i < 200'000; ++i) late += "20.0.0.0/8\n";
+  for (const std::string& text :
+       {std::string("20.0.0.1/8"), std::string("2001:db8::/32"),
+        std::string("example.org"), late + "20.0.0.x", std::string("\0", 1)}) {
+    const TemporaryFile bad(text);
+    const auto loaded =
+        LoadExclusions(std::vector<std::string>{good.path(), bad.path()});
+    ASSERT_FALSE(loaded.ok());
+    EXPECT_NE(loaded.status().message().find(bad.path()), std::string::npos);
+  }
+  for (const char* path : {"/nonexistent", "-", "", "/"}) {
+    EXPECT_FALSE(
+        LoadExclusions(std::vector<std::string>{good.path(), path}).ok());
+  }
+}
+
+TEST(Exclusions, AreEmptyWithoutFiles) {
+  EXPECT_TRUE(LoadExclusions({})->set.empty());
+}
+
+}  // namespace
+}  // namespace fathom
