@@ -12,6 +12,10 @@
 
 namespace fathom {
 
+// Names the order below, for manifests: a scan can be resumed or repeated only
+// by a program that has the same one.
+inline constexpr const char* kPermutationName = "alternating-feistel-1";
+
 // A Permutation puts the numbers [0, size) in an order that depends on a key
 // and looks random, in constant memory: the n-th number is computed from n.
 //
