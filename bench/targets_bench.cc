@@ -88,9 +88,11 @@ BENCHMARK(BM_LoadWithGetline)
     ->Arg(15'000'000)
     ->Unit(benchmark::kMillisecond);
 
+// One address a /24, with gaps: a quarter of the /16s is not routed.
 TargetSet Internet() {
   std::vector<uint32_t> addresses;
-  for (uint32_t slash24 = 0; slash24 < 14'500'000; ++slash24) {
+  for (uint32_t slash24 = 1 << 16; slash24 < 224 << 16; ++slash24) {
+    if (Mix(slash24 >> 8) % 4 == 0) continue;
     addresses.push_back(slash24 << 8 |
                         static_cast<uint32_t>(Mix(slash24) & 255));
   }

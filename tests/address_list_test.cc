@@ -212,27 +212,29 @@ TEST(AddressList, ReportsTheFirstBadLinesAndCountsAll) {
   EXPECT_NE(error.find("and 95 more"), error.npos) << error;
 }
 
+void ExpectSameHoweverCut(std::string_view text) {
+  const Outcome whole = Read(text);
+  for (const size_t piece : {1U, 100U, 4095U, 4096U, 4097U}) {
+    const Outcome cut = Read(text, piece);
+    EXPECT_EQ(cut.status, whole.status) << piece;
+    EXPECT_EQ(cut.blocks, whole.blocks) << piece;
+  }
+}
+
+// The byte-order mark once let a line through that was cut off at the limit.
 TEST(AddressList, BoundsTheLengthOfALine) {
   constexpr size_t kMax = AddressListParser::kMaxLine;
-  // Where the cut of a piece falls must not matter, nor the byte-order mark,
-  // which once let a line through that was cut off at the limit.
   for (const std::string bom : {"", "\xef\xbb\xbf"}) {
     for (size_t length = kMax - 8; length <= kMax + 8; ++length) {
       std::string line = bom + "10.0.0.1 #";
       line.resize(length, 'x');
-      for (const std::string_view end : {"", "\n", "\n10.0.0.2\n"}) {
-        const std::string text = line + std::string(end);
-        const Outcome whole = Read(text);
-        EXPECT_EQ(whole.status.ok(), length <= kMax) << length;
-        for (const size_t piece : {1U, 100U, 4095U, 4096U, 4097U}) {
-          const Outcome cut = Read(text, piece);
-          EXPECT_EQ(cut.status, whole.status);
-          EXPECT_EQ(cut.blocks, whole.blocks);
-        }
+      for (const char* end : {"", "\n", "\n10.0.0.2\n"}) {
+        EXPECT_EQ(Read(line + end).status.ok(), length <= kMax) << length;
+        ExpectSameHoweverCut(line + end);
       }
     }
   }
-  const std::string error = Error(std::string(10'000'000, 'x'));
+  const std::string error = Error(std::string(5'000'000, 'x'));
   EXPECT_NE(error.find("longer than 4096 bytes"), error.npos);
   EXPECT_LT(error.size(), 200U);
 }

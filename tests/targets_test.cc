@@ -191,6 +191,7 @@ TEST(Targets, HoldNothingThatIsForbiddenAndAllElse) {
       all.insert(address);
     }
     std::vector<Prefix> prefixes;
+    prefixes.reserve(40);
     for (int i = 0; i < 40; ++i) {
       prefixes.emplace_back(IpAddress::V4(0xc000'0000 | (random() & 0xfff)),
                             static_cast<uint8_t>(24 + random() % 9));
