@@ -1,5 +1,6 @@
 #include "src/schedule/targets.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,7 +10,6 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
-#include <map>
 #include <random>
 #include <set>
 #include <string>
@@ -17,10 +17,9 @@
 #include <vector>
 
 #include "fathom/prefix.h"
+#include "src/base/unique_fd.h"
 #include "src/net/special_purpose.h"
-#include "src/schedule/address_sort.h"
 #include "src/schedule/exclusions.h"
-#include "src/schedule/sampler.h"
 
 namespace fathom {
 namespace {
@@ -70,94 +69,6 @@ bool AddsUp(const LoadedTargets& loaded) {
   const TargetCounts& counts = loaded.counts;
   return counts.chosen == counts.duplicates + counts.excluded + counts.special +
                               loaded.targets.size();
-}
-
-TEST(Sampler, ChoosesOneUsableAddressOfEverySlash24) {
-  const Sampler sampler(1, 1);
-  std::vector<uint32_t> chosen;
-  const AddressBlock slash12{0x0a10'0000, 12};
-  sampler.Choose(slash12, chosen);
-  ASSERT_EQ(chosen.size(), 4096U);
-  ASSERT_EQ(sampler.CountIn(slash12), 4096U);
-  std::map<uint32_t, int> hosts;
-  for (uint32_t i = 0; i < chosen.size(); ++i) {
-    EXPECT_EQ(chosen[i] >> 8, (slash12.first >> 8) + i);
-    ++hosts[chosen[i] & 255];
-  }
-  // All 254 hosts come up, about sixteen times each.
-  EXPECT_EQ(hosts.size(), 254U);
-  EXPECT_FALSE(hosts.contains(0));
-  EXPECT_FALSE(hosts.contains(255));
-  for (const auto& [host, count] : hosts) EXPECT_LT(count, 45) << host;
-}
-
-TEST(Sampler, ChoosesDistinctAddressesInsideAnyPrefix) {
-  for (uint8_t length = 16; length <= 32; ++length) {
-    const Prefix prefix(IpAddress::V4(0xc633'6400 + 200), length);
-    const AddressBlock block{prefix.first().v4(), length};
-    const uint32_t size = uint32_t{1} << (32 - std::max<int>(length, 24));
-    const uint32_t usable = size <= 2 ? size : size - 2;
-    for (const uint32_t count : {1U, 2U, 3U, 6U, 100U, 253U, 254U, 1000U}) {
-      SCOPED_TRACE(testing::Message() << prefix.ToString() << " " << count);
-      std::vector<uint32_t> chosen;
-      Sampler(count, count).Choose(block, chosen);
-      ASSERT_EQ(chosen.size(), Sampler(count, count).CountIn(block));
-      ASSERT_EQ(chosen.size(), std::min(usable, count)
-                                   << (24 - std::min<int>(length, 24)));
-      ASSERT_EQ(std::set<uint32_t>(chosen.begin(), chosen.end()).size(),
-                chosen.size());
-      for (const uint32_t address : chosen) {
-        ASSERT_TRUE(prefix.Contains(IpAddress::V4(address)));
-        const uint32_t inner = address & (size - 1);
-        ASSERT_TRUE(size <= 2 || (inner != 0 && inner != size - 1)) << inner;
-      }
-    }
-  }
-}
-
-TEST(Sampler, KeepsItsChoiceAsListsOverlapAndGrow) {
-  for (uint64_t seed = 0; seed < 200; ++seed) {
-    std::vector<uint32_t> before;
-    for (uint32_t count = 1; count <= 254; count += 1 + count / 3) {
-      std::vector<uint32_t> chosen;
-      Sampler(seed, count).Choose({0xc000'0200, 24}, chosen);
-      if (count < 254) {
-        ASSERT_TRUE(std::equal(before.begin(), before.end(), chosen.begin()));
-      }
-      before = chosen;
-    }
-    std::vector<uint32_t> wide;
-    Sampler(seed, 1).Choose({0xc000'0000, 22}, wide);
-    std::vector<uint32_t> narrow;
-    Sampler(seed, 1).Choose({0xc000'0200, 24}, narrow);
-    ASSERT_EQ(wide[2], narrow[0]);
-  }
-}
-
-TEST(Sampler, DependsOnTheSeed) {
-  std::vector<uint32_t> one;
-  std::vector<uint32_t> other;
-  Sampler(1, 1).Choose({0x0a00'0000, 12}, one);
-  Sampler(2, 1).Choose({0x0a00'0000, 12}, other);
-  size_t equal = 0;
-  for (size_t i = 0; i < one.size(); ++i) equal += one[i] == other[i] ? 1 : 0;
-  EXPECT_LT(equal, 50U);  // 16 are expected.
-}
-
-TEST(SortUnique, AgreesWithASet) {
-  for (uint64_t seed = 0; seed < 60; ++seed) {
-    std::mt19937_64 random(seed);
-    std::vector<uint32_t> values(random() % 20'000);
-    const uint32_t mask = ~uint32_t{0} >> (random() % 32);
-    const uint32_t base = random() % 2 == 0 ? 0 : ~mask;
-    for (uint32_t& value : values) value = base | (random() & mask);
-    if (seed % 4 == 0) std::sort(values.begin(), values.end());
-    const std::set<uint32_t> expected(values.begin(), values.end());
-    SortUnique(values);
-    ASSERT_TRUE(std::equal(values.begin(), values.end(), expected.begin(),
-                           expected.end()))
-        << seed;
-  }
 }
 
 TEST(Targets, AscendWithoutRepeatsAndAddUp) {
@@ -284,6 +195,22 @@ TEST(Targets, AreReadFromAPipe) {
   std::filesystem::remove(path);
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   EXPECT_EQ(loaded->targets.size(), 40'000U);
+}
+
+TEST(Targets, AreReadFromStandardInputWhichStaysOpen) {
+  const TemporaryFile file("20.0.0.1\n20.0.0.2");
+  const UniqueFd before(dup(STDIN_FILENO));
+  const UniqueFd input(open(file.path().c_str(), O_RDONLY));
+  ASSERT_EQ(dup2(input.get(), STDIN_FILENO), STDIN_FILENO);
+  TargetOptions options;
+  options.path = "-";
+  const auto loaded = LoadTargets(options);
+  EXPECT_GE(lseek(STDIN_FILENO, 0, SEEK_CUR), 0);
+  const auto again = LoadTargets(options);
+  if (before.valid()) dup2(before.get(), STDIN_FILENO);
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->targets.size(), 2U);
+  EXPECT_FALSE(again.ok());
 }
 
 TEST(Targets, SayWhyNothingIsLeft) {

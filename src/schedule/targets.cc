@@ -108,6 +108,8 @@ absl::StatusOr<LoadedTargets> LoadTargets(const TargetOptions& options) {
     counts.special = CutOut(SpecialPurposeSet(), addresses);
   }
   if (addresses.empty()) return NothingLeft(options, loaded);
+  // A list of many repeats would go on holding their room.
+  if (addresses.capacity() / 2 > addresses.size()) addresses.shrink_to_fit();
   loaded.targets = TargetSet(std::move(addresses));
   return loaded;
 }

@@ -24,8 +24,7 @@ struct TargetOptions {
   const PrefixSet* exclusions = nullptr;
   // Keep special-purpose addresses: only for labs.
   bool include_special = false;
-  // How many addresses to hold at most, before duplicates are merged. Eight
-  // bytes each while loading, four after.
+  // How many addresses to hold at most, before duplicates are merged.
   uint64_t max_targets = uint64_t{1} << 28;
 };
 
@@ -50,7 +49,7 @@ struct LoadedTargets {
 // Reads the list at options.path (see address_list.h). An address stands for
 // itself, a prefix for some chosen by seed (see sampler.h). Errors name the
 // file and the first bad lines; a list that leaves nothing to probe is one.
-// Ten bytes a target while it runs.
+// It takes some nine bytes an address while it runs, and keeps four.
 absl::StatusOr<LoadedTargets> LoadTargets(const TargetOptions& options);
 
 // Whose share of `shards` an address belongs to: even, and a matter of the
