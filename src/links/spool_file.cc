@@ -1,0 +1,64 @@
+#include "src/links/spool_file.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "absl/strings/str_cat.h"
+
+namespace fathom {
+
+absl::StatusOr<SpoolFile> SpoolFile::Create(const std::string& path) {
+  constexpr mode_t kMode = 0644;
+  UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, kMode));
+  if (!fd.valid()) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("make the spool ", path));
+  }
+  if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(path, " is still being written by a running scan"));
+    }
+    return absl::ErrnoToStatus(errno, absl::StrCat("lock the spool ", path));
+  }
+  struct stat info = {};
+  if (fstat(fd.get(), &info) != 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("look at ", path));
+  }
+  if (info.st_size > 0) {
+    return absl::AlreadyExistsError(absl::StrCat(
+        path, " holds the replies of an earlier scan: recover or remove it"));
+  }
+  return SpoolFile(std::move(fd), path);
+}
+
+absl::Status SpoolFile::Append(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = write(fd_.get(), bytes.data(), bytes.size());
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      return absl::ErrnoToStatus(errno,
+                                 absl::StrCat("write to the spool ", path_));
+    }
+    size_ += static_cast<uint64_t>(written);
+    bytes = bytes.subspan(static_cast<size_t>(written));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SpoolFile::Sync() {
+  if (fdatasync(fd_.get()) != 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("sync the spool ", path_));
+  }
+  return absl::OkStatus();
+}
+
+void SpoolFile::Clear() {
+  // Where this fails (a device), there was nothing to empty.
+  if (ftruncate(fd_.get(), 0) == 0) size_ = 0;
+}
+
+}  // namespace fathom

@@ -1,0 +1,238 @@
+#include "src/links/spool_reader.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zstd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "src/base/status_macros.h"
+
+namespace fathom {
+namespace {
+
+// Read at least this much at once: while walking over headers, small frames
+// then share a system call, and large ones cost one page each.
+constexpr size_t kReadAhead = 4096;
+
+// How much is looked through at once for the next good frame.
+constexpr size_t kSearchWindow = 1 << 18;
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<SpoolReader>> SpoolReader::Open(
+    const std::string& path) {
+  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("open the spool ", path));
+  }
+  if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(path, " is still being written by a running scan"));
+    }
+    return absl::ErrnoToStatus(errno, absl::StrCat("lock the spool ", path));
+  }
+  struct stat info = {};
+  if (fstat(fd.get(), &info) != 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("look at ", path));
+  }
+  std::unique_ptr<SpoolReader> reader(new SpoolReader(
+      std::move(fd), path, static_cast<uint64_t>(info.st_size)));
+  FATHOM_RETURN_IF_ERROR(reader->Scan());
+  return reader;
+}
+
+SpoolReader::SpoolReader(UniqueFd fd, std::string path, uint64_t size)
+    : fd_(std::move(fd)), path_(std::move(path)), size_(size) {}
+
+uint64_t SpoolReader::records(size_t bucket) const {
+  uint64_t sum = 0;
+  for (const Frame& frame : frames_[bucket]) sum += frame.records;
+  return sum;
+}
+
+uint64_t SpoolReader::records() const {
+  uint64_t sum = 0;
+  for (size_t bucket = 0; bucket < buckets(); ++bucket) sum += records(bucket);
+  return sum;
+}
+
+absl::Status SpoolReader::ReadFrames(size_t bucket, Sink sink) {
+  for (Frame& frame : frames_[bucket]) {
+    if (frame.records == 0) continue;
+    FATHOM_ASSIGN_OR_RETURN(const bool good, ReadFrame(bucket, frame));
+    if (good) {
+      FATHOM_RETURN_IF_ERROR(sink(replies_));
+    } else {
+      ++damage_.bad_frames;
+      damage_.bad_records += std::exchange(frame.records, 0);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<Reply>> SpoolReader::ReadBucket(size_t bucket) {
+  std::vector<Reply> all;
+  all.reserve(records(bucket));
+  FATHOM_RETURN_IF_ERROR(
+      ReadFrames(bucket, [&all](std::span<const Reply> replies) {
+        all.insert(all.end(), replies.begin(), replies.end());
+        return absl::OkStatus();
+      }));
+  return all;
+}
+
+// Walks over all frames. Where no frame stands, looks for the next one; what
+// lies between is lost, and what lies after the last one is a torn tail.
+absl::Status SpoolReader::Scan() {
+  FATHOM_RETURN_IF_ERROR(ScanHead());
+  uint64_t offset = end_;
+  while (offset < size_ && !summary_) {
+    FATHOM_ASSIGN_OR_RETURN(auto header, HeaderAt(offset));
+    if (!header) {
+      FATHOM_ASSIGN_OR_RETURN(const auto next, FindFrame(offset + 1));
+      if (!next) break;
+      offset = *next;
+      continue;
+    }
+    const uint64_t next = offset + kFrameHeaderSize + header->size;
+    if (header->kind == FrameKind::kEnd) {
+      FATHOM_RETURN_IF_ERROR(TakeEnd(*header, offset));
+      if (!summary_) break;
+    } else {
+      frames_[header->bucket].push_back(
+          {.offset = offset, .size = header->size, .records = header->records});
+      last_sealed_ =
+          std::max(last_sealed_.value_or(header->sealed), header->sealed);
+    }
+    damage_.lost_bytes += offset - end_;
+    offset = end_ = next;
+  }
+  damage_.cut_bytes = size_ - end_;
+  return absl::OkStatus();
+}
+
+absl::Status SpoolReader::ScanHead() {
+  const auto explain = [this](const absl::Status& status) {
+    return absl::Status(status.code(), absl::StrCat("read the spool ", path_,
+                                                    ": ", status.message()));
+  };
+  FATHOM_ASSIGN_OR_RETURN(const auto begin, Read(0, kSpoolHeadSize));
+  const auto size = HeadSize(begin);
+  if (!size.ok()) return explain(size.status());
+  FATHOM_ASSIGN_OR_RETURN(const auto bytes, Read(0, *size));
+  if (bytes.size() < *size) {
+    return explain(absl::DataLossError("its head is cut off"));
+  }
+  auto head = ReadHead(bytes);
+  if (!head.ok()) return explain(head.status());
+  buckets_ = BucketMap(std::move(head->boundaries));
+  metadata_ = std::move(head->metadata);
+  frames_.resize(buckets_.size());
+  end_ = *size;
+  return absl::OkStatus();
+}
+
+// The header at `offset`, if a good frame may begin there.
+absl::StatusOr<std::optional<FrameHeader>> SpoolReader::HeaderAt(
+    uint64_t offset) {
+  FATHOM_ASSIGN_OR_RETURN(const auto bytes, Read(offset, kFrameHeaderSize));
+  if (bytes.size() < kFrameHeaderSize) return std::nullopt;
+  auto header = LoadFrameHeader(bytes);
+  if (header && !Fits(*header, offset)) header.reset();
+  return header;
+}
+
+bool SpoolReader::Fits(const FrameHeader& header, uint64_t offset) const {
+  return size_ - offset >= kFrameHeaderSize + uint64_t{header.size} &&
+         header.bucket < frames_.size();
+}
+
+absl::StatusOr<std::optional<uint64_t>> SpoolReader::FindFrame(uint64_t from) {
+  while (from + kFrameHeaderSize <= size_) {
+    FATHOM_ASSIGN_OR_RETURN(const auto window, Read(from, kSearchWindow));
+    size_t at = FindFrameMagic(window, 0);
+    while (at + kFrameHeaderSize <= window.size()) {
+      const auto header = LoadFrameHeader(window.subspan(at));
+      if (header && Fits(*header, from + at)) return from + at;
+      at = FindFrameMagic(window, at + 1);
+    }
+    if (window.size() < kSearchWindow) break;
+    from += at;
+  }
+  return std::nullopt;
+}
+
+absl::Status SpoolReader::TakeEnd(const FrameHeader& header, uint64_t offset) {
+  FATHOM_ASSIGN_OR_RETURN(const auto payload,
+                          Read(offset + kFrameHeaderSize, header.size));
+  if (payload.size() == header.size &&
+      SpoolHash(payload) == header.payload_hash) {
+    summary_.emplace(reinterpret_cast<const char*>(payload.data()),
+                     payload.size());
+  }
+  return absl::OkStatus();
+}
+
+// The bytes from `offset` on: `size` of them, or what there is. Valid until the
+// next Read().
+absl::StatusOr<std::span<const std::byte>> SpoolReader::Read(uint64_t offset,
+                                                             size_t size) {
+  if (offset < bytes_offset_ || offset + size > bytes_offset_ + bytes_.size()) {
+    bytes_.resize(std::max(size, kReadAhead));
+    bytes_offset_ = offset;
+    size_t filled = 0;
+    while (filled < bytes_.size()) {
+      const ssize_t got =
+          pread(fd_.get(), bytes_.data() + filled, bytes_.size() - filled,
+                static_cast<off_t>(offset + filled));
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) {
+        bytes_.clear();
+        return absl::ErrnoToStatus(errno,
+                                   absl::StrCat("read the spool ", path_));
+      }
+      if (got == 0) break;
+      filled += static_cast<size_t>(got);
+    }
+    bytes_.resize(filled);
+  }
+  const auto all = std::span<const std::byte>(bytes_).subspan(
+      static_cast<size_t>(offset - bytes_offset_));
+  return all.first(std::min(size, all.size()));
+}
+
+// Reads one frame into replies_; false if it is bad.
+absl::StatusOr<bool> SpoolReader::ReadFrame(size_t bucket, const Frame& frame) {
+  const size_t size = kFrameHeaderSize + frame.size;
+  FATHOM_ASSIGN_OR_RETURN(const auto bytes, Read(frame.offset, size));
+  if (bytes.size() < size) return false;
+  const auto header = LoadFrameHeader(bytes);
+  const auto payload = bytes.subspan(kFrameHeaderSize);
+  // The file may have changed since it was opened, so all is checked again.
+  if (!header || header->size != frame.size ||
+      header->kind == FrameKind::kEnd ||
+      SpoolHash(payload) != header->payload_hash) {
+    return false;
+  }
+  const RecordWidth width = WidthOf(header->kind);
+  records_.resize(frame.records * RecordSize(width));
+  if (ZSTD_decompress(records_.data(), records_.size(), payload.data(),
+                      payload.size()) != records_.size()) {
+    return false;
+  }
+  replies_.clear();
+  return DecodeRecords(records_, width, replies_) &&
+         std::all_of(replies_.begin(), replies_.end(),
+                     [this, bucket](const Reply& reply) {
+                       return buckets_.Find(reply.probe.target) == bucket;
+                     });
+}
+
+}  // namespace fathom

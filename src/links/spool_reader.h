@@ -1,0 +1,113 @@
+#ifndef FATHOM_SRC_LINKS_SPOOL_READER_H_
+#define FATHOM_SRC_LINKS_SPOOL_READER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "fathom/probe.h"
+#include "src/base/unique_fd.h"
+#include "src/links/bucket_map.h"
+#include "src/links/spool_format.h"
+
+namespace fathom {
+
+// What a spool has lost, if its scan or its disk died.
+struct SpoolDamage {
+  uint64_t cut_bytes = 0;    // After the last good frame: a torn tail.
+  uint64_t lost_bytes = 0;   // Between good frames: damaged headers.
+  uint64_t bad_frames = 0;   // Headers were good, payloads were not ...
+  uint64_t bad_records = 0;  // ... and this is what they held.
+
+  friend bool operator==(const SpoolDamage&, const SpoolDamage&) = default;
+};
+
+// Reads a spool, whole or torn, bucket by bucket.
+//
+// Opening walks over the frame headers and keeps 16 bytes a frame; payloads are
+// read and checked when asked for. Any bytes are safe: a frame is believed only
+// if the hashes of its header and of its payload hold, and if every target in
+// it belongs to its bucket, so buckets in order are in the order of targets
+// whatever the file. Behind damage the next good frame is searched for.
+//
+// The file stays locked as long as the reader lives. One thread.
+class SpoolReader {
+ public:
+  using Sink = absl::FunctionRef<absl::Status(std::span<const Reply>)>;
+
+  // FailedPrecondition while a scan or another reader holds the file;
+  // InvalidArgument if it is no spool; DataLoss if its head is damaged.
+  static absl::StatusOr<std::unique_ptr<SpoolReader>> Open(
+      const std::string& path);
+
+  const std::string& metadata() const { return metadata_; }
+
+  // What Close() was given; nullopt if the scan did not end well.
+  const std::optional<std::string>& summary() const { return summary_; }
+
+  // When the last frame was sealed; nullopt if there is none.
+  std::optional<Instant> last_sealed() const { return last_sealed_; }
+
+  size_t buckets() const { return buckets_.size(); }
+
+  // As the headers of the frames say; less once frames turn out to be bad.
+  uint64_t records(size_t bucket) const;
+  uint64_t records() const;
+
+  // Payload damage is known only for frames that have been read.
+  const SpoolDamage& damage() const { return damage_; }
+
+  // Hands over the replies of one bucket, a frame at a time, in the order of
+  // the file. The replies are valid during the call. Frames that turn out to
+  // be bad are left out and counted, once.
+  absl::Status ReadFrames(size_t bucket, Sink sink);
+
+  // All replies of one bucket.
+  absl::StatusOr<std::vector<Reply>> ReadBucket(size_t bucket);
+
+ private:
+  struct Frame {
+    uint64_t offset;
+    uint32_t size;     // Of the payload.
+    uint32_t records;  // 0 once found bad.
+  };
+
+  SpoolReader(UniqueFd fd, std::string path, uint64_t size);
+
+  absl::Status Scan();
+  absl::Status ScanHead();
+  absl::StatusOr<std::optional<FrameHeader>> HeaderAt(uint64_t offset);
+  absl::StatusOr<std::optional<uint64_t>> FindFrame(uint64_t from);
+  absl::Status TakeEnd(const FrameHeader& header, uint64_t offset);
+  bool Fits(const FrameHeader& header, uint64_t offset) const;
+  absl::StatusOr<std::span<const std::byte>> Read(uint64_t offset, size_t size);
+  absl::StatusOr<bool> ReadFrame(size_t bucket, const Frame& frame);
+
+  const UniqueFd fd_;
+  const std::string path_;
+  const uint64_t size_;
+  uint64_t end_ = 0;  // Of the last good frame.
+  BucketMap buckets_{{}};
+  std::string metadata_;
+  std::optional<std::string> summary_;
+  std::optional<Instant> last_sealed_;
+  SpoolDamage damage_;
+  std::vector<std::vector<Frame>> frames_;  // By bucket.
+
+  // Room for one frame: as it stands in the file, unpacked, and as replies.
+  std::vector<std::byte> bytes_;
+  uint64_t bytes_offset_ = 0;  // Where in the file bytes_ begins.
+  std::vector<std::byte> records_;
+  std::vector<Reply> replies_;
+};
+
+}  // namespace fathom
+
+#endif  // FATHOM_SRC_LINKS_SPOOL_READER_H_
