@@ -1,0 +1,130 @@
+#include "src/links/link_builder.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+
+namespace fathom {
+namespace {
+
+bool CanBeRouter(const IpAddress& address) {
+  if (address.family() == Family::kIpv4) {
+    const uint32_t number = address.v4();
+    const uint32_t octet = number >> 24;
+    const bool multicast = octet >= 224 && octet < 240;
+    return octet != 0 && octet != 127 && !multicast && number != 0xffffffff;
+  }
+  const bool loopback_or_less = address.high() == 0 && address.low() <= 1;
+  return !loopback_or_less && address.high() >> 56 != 0xff;
+}
+
+// Saturates, as recovered spools hold any numbers.
+int64_t Subtract(int64_t a, int64_t b) {
+  int64_t difference;
+  if (!__builtin_sub_overflow(a, b, &difference)) return difference;
+  return a < b ? std::numeric_limits<int64_t>::min()
+               : std::numeric_limits<int64_t>::max();
+}
+
+int64_t SentAt(const Cell& cell) {
+  const int64_t received = cell.received.time_since_epoch().count();
+  return cell.rtt < Nanos::zero() ? received
+                                  : Subtract(received, cell.rtt.count());
+}
+
+}  // namespace
+
+void LinkBuilder::Build(const Path& path, std::vector<Link>& links) {
+  const size_t first = links.size();
+  const Cell* near = nullptr;  // Null where no link may begin.
+  for (size_t i = 0; i < path.cells.size(); ++i) {
+    const Cell& cell = path.cells[i];
+    const Step step = Judge(path, i);
+    if (step == Step::kLink && near != nullptr) {
+      links.push_back(LinkBetween(path, *near, cell));
+    }
+    near = step == Step::kVoid ? nullptr : &cell;
+    if (step == Step::kLoop) {
+      for (size_t j = first; j < links.size(); ++j) {
+        links[j].flags |= kLinkInLoop;
+      }
+    }
+    if (cell.ends_path || step == Step::kLoop) {
+      stats_.cells_after_end += path.cells.size() - i - 1;
+      break;
+    }
+  }
+  stats_.observations += links.size() - first;
+}
+
+LinkBuilder::Step LinkBuilder::Judge(const Path& path, size_t index) {
+  const Cell& cell = path.cells[index];
+  if (cell.ambiguous) {
+    ++stats_.ambiguous_cells;
+    return Step::kVoid;
+  }
+  if (!CanBeRouter(cell.responder)) {
+    ++stats_.unusable_cells;
+    return Step::kVoid;
+  }
+  if (cell.kind == ReplyKind::kAlias) {
+    ++stats_.aliases;
+    return Step::kStopBefore;
+  }
+  if (cell.kind == ReplyKind::kHop && cell.responder == path.target) {
+    ++stats_.target_hops;
+    return Step::kStopBefore;
+  }
+  // A path is short: looking at every earlier cell is cheaper than a set.
+  bool stays = false;
+  for (size_t i = 0; i < index; ++i) {
+    const Cell& earlier = path.cells[i];
+    if (earlier.ambiguous || earlier.responder != cell.responder) continue;
+    if (cell.ttl.value() - earlier.ttl.value() > 1) {
+      ++stats_.loops;
+      return Step::kLoop;
+    }
+    stays = true;
+  }
+  CountEnd(cell);
+  if (!stays) return Step::kLink;
+  ++stats_.self_edges;
+  return Step::kStay;
+}
+
+void LinkBuilder::CountEnd(const Cell& cell) {
+  if (cell.kind == ReplyKind::kDestination) ++stats_.destinations;
+  if (cell.kind == ReplyKind::kUnreachable) ++stats_.unreachable;
+}
+
+Link LinkBuilder::LinkBetween(const Path& path, const Cell& near,
+                              const Cell& far) const {
+  uint8_t flags = 0;
+  if (far.kind == ReplyKind::kDestination) flags |= kLinkToDestination;
+  if (far.kind == ReplyKind::kUnreachable) flags |= kLinkUnreachable;
+  const auto [earlier, later] = std::minmax({SentAt(near), SentAt(far)});
+  if (Subtract(later, earlier) > max_interval_.count()) {
+    flags |= kLinkWideInterval;
+  }
+  return {.near = near.responder,
+          .far = far.responder,
+          .target = path.target,
+          .first_seen = std::min(near.received, far.received),
+          .last_seen = std::max(near.received, far.received),
+          .min_ttl = near.ttl,
+          .gap = static_cast<uint8_t>(far.ttl.value() - near.ttl.value() - 1),
+          .flags = flags};
+}
+
+void MergeInto(Link& link, const Link& other) {
+  const auto doubts = link.flags & other.flags & kLinkDoubts;
+  const auto facts = (link.flags | other.flags) & ~kLinkDoubts;
+  link.flags = static_cast<uint8_t>(doubts | facts);
+  link.paths += other.paths;
+  link.target = std::min(link.target, other.target);
+  link.first_seen = std::min(link.first_seen, other.first_seen);
+  link.last_seen = std::max(link.last_seen, other.last_seen);
+  link.min_ttl = std::min(link.min_ttl, other.min_ttl);
+}
+
+}  // namespace fathom

@@ -1,0 +1,45 @@
+#include "src/links/path_builder.h"
+
+namespace fathom {
+
+void PathBuilder::Add(std::span<const Reply> replies, Sink sink) {
+  for (const Reply& reply : replies) {
+    const Probe& probe = reply.probe;
+    if (probe.target != path_.target || probe.flow != path_.flow) {
+      Finish(sink);
+      path_.target = probe.target;
+      path_.flow = probe.flow;
+    }
+    AddToPath(reply);
+  }
+  stats_.replies += replies.size();
+}
+
+void PathBuilder::Finish(Sink sink) {
+  if (path_.cells.empty()) return;
+  ++stats_.paths;
+  stats_.cells += path_.cells.size();
+  sink(path_);
+  path_.cells.clear();
+}
+
+void PathBuilder::AddToPath(const Reply& reply) {
+  const bool ends =
+      reply.kind != ReplyKind::kHop || reply.responder == reply.probe.target;
+  if (path_.cells.empty() || path_.cells.back().ttl != reply.probe.ttl) {
+    path_.cells.push_back({.ttl = reply.probe.ttl,
+                           .kind = reply.kind,
+                           .ends_path = ends,
+                           .responder = reply.responder,
+                           .received = reply.received,
+                           .rtt = reply.rtt});
+    return;
+  }
+  Cell& cell = path_.cells.back();
+  ++stats_.duplicates;
+  cell.ambiguous |=
+      cell.responder != reply.responder || cell.kind != reply.kind;
+  cell.ends_path |= ends;
+}
+
+}  // namespace fathom
