@@ -1,0 +1,99 @@
+#ifndef FATHOM_SRC_LAB_ROUTE_H_
+#define FATHOM_SRC_LAB_ROUTE_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "fathom/probe.h"
+#include "src/lab/chance.h"
+#include "src/lab/scenario.h"
+
+namespace fathom::lab {
+
+// A route to one target, and how packets find their way along it.
+//
+// Routers have addresses inside their own node's prefix: slot s of a node at
+// level j is in the prefix's (s / 5)-th /24 and has the last octet
+// 225 + 5 j + s % 5. So no two routers share an address, and there are no
+// hosts from octet 225 on. Addresses are IPv4 numbers in host order.
+
+inline constexpr uint32_t kFirstRouterOctet = 225;
+
+// What balancers look at, as two hashes: those that hash the flow see source,
+// destination, protocol, TOS, and the ICMP type, code, checksum and id, or
+// the ports; the others see the two addresses.
+struct FlowKeys {
+  uint64_t flow = 0;
+  uint64_t addresses = 0;
+};
+
+// The `addresses` of packets from `source` to `target`.
+constexpr uint64_t AddressKey(uint32_t source, uint32_t target) {
+  return Mix(uint64_t{source} << 32 | target);
+}
+
+enum class Balancer : uint8_t { kPerFlow, kPerDestination };
+
+// The routers of one node. Along a path they have positions 0 to length - 1;
+// those from `fork` to `fork + span - 1` are on one of `width` branches.
+struct Segment {
+  uint64_t hash = 0;
+  Nanos delay{0};     // One way, over all routers.
+  uint32_t base = 0;  // The first address of the node's prefix.
+  uint32_t width = 1;
+  uint8_t level = 0;
+  uint8_t length = 0;
+  uint8_t fork = 0;
+  uint8_t span = 0;  // 0: no diamond.
+  Balancer balancer = Balancer::kPerFlow;
+
+  bool OnBranch(uint32_t position) const {
+    return position - fork < span;  // Wraps around for positions before it.
+  }
+
+  // The address of the router at `position`, on `branch` where there are some.
+  uint32_t Router(uint32_t position, uint32_t branch) const;
+
+  // The branch that packets with `keys` take.
+  uint32_t Branch(const FlowKeys& keys) const {
+    const uint64_t key =
+        balancer == Balancer::kPerFlow ? keys.flow : keys.addresses;
+    return Below(width, High(Mix(key ^ hash)));
+  }
+};
+
+// Why a path is over after its last router.
+enum class RouteEnd : uint8_t {
+  kHost,      // The target's subnet; whether there is a host is not said.
+  kUnrouted,  // The last router knows no way on.
+  kFiltered,  // The last router does not let packets on.
+  kLoop,      // The last two routers send packets to each other.
+  kBeyond,    // It goes on; the route was not asked for farther than this.
+};
+
+// The segments on the path to one target, for all flows.
+struct Route {
+  std::array<Segment, kLevels> segments;
+  uint8_t count = 0;  // Of segments; those without routers are left out.
+  uint8_t hops = 0;   // Of routers.
+  RouteEnd end = RouteEnd::kBeyond;
+  uint64_t end_hash = 0;  // Of the node that a kUnrouted or kFiltered is about.
+
+  std::span<const Segment> used() const {
+    return std::span(segments).first(count);
+  }
+
+  // One router of the path: distances start at 1.
+  struct Place {
+    const Segment* segment;
+    uint32_t position;
+  };
+  // REQUIRES: 1 <= distance <= hops.
+  Place At(uint32_t distance) const;
+};
+
+}  // namespace fathom::lab
+
+#endif  // FATHOM_SRC_LAB_ROUTE_H_
