@@ -267,7 +267,8 @@ TEST_F(NeighborTest, KnowsThatATunHasNoLinkHeader) {
   request.ifr_flags = IFF_TUN | IFF_NO_PI;
   strcpy(request.ifr_name, "tun0");
   ASSERT_EQ(ioctl(tun.get(), TUNSETIFF, &request), 0);
-  Near("link set tun0 addrgenmode none up");
+  Near("link set tun0 addrgenmode none");
+  Near("link set tun0 up");
   Near("addr add 10.2.0.2/24 dev tun0");
   const auto way = FindWayOut({.toward = Ip(0x0a020001)});
   ASSERT_TRUE(way.ok()) << way.status();

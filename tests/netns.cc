@@ -40,8 +40,7 @@ void Enter(const UniqueFd& netns) {
   if (setns(netns.get(), CLONE_NEWNET) != 0) abort();
 }
 
-absl::Status RunIp(const std::string& arguments) {
-  std::string command = absl::StrCat("ip ", arguments);
+absl::Status RunCommand(std::string command) {
   std::array<char*, 4> argv = {const_cast<char*>("sh"), const_cast<char*>("-c"),
                                command.data(), nullptr};
   // The child inherits the namespace of this thread.
@@ -51,7 +50,7 @@ absl::Status RunIp(const std::string& arguments) {
       waitpid(child, &result, 0) == child && result == 0) {
     return absl::OkStatus();
   }
-  return absl::InternalError(absl::StrCat("ip ", arguments, ": failed"));
+  return absl::InternalError(absl::StrCat(command, ": failed"));
 }
 
 // Makes a namespace with a loopback interface, and leaves the thread in it.
@@ -59,7 +58,7 @@ absl::StatusOr<UniqueFd> MakeNamespace() {
   if (unshare(CLONE_NEWNET) != 0) {
     return absl::ErrnoToStatus(errno, "make a network namespace");
   }
-  FATHOM_RETURN_IF_ERROR(RunIp("link set lo up"));
+  FATHOM_RETURN_IF_ERROR(RunCommand("ip link set lo up"));
   UniqueFd made = OpenNamespace(kOwn);
   if (!made.valid()) return absl::ErrnoToStatus(errno, "open own namespace");
   return made;
@@ -135,13 +134,17 @@ Netns::~Netns() {
 }
 
 absl::Status Netns::Ip(const std::string& arguments) const {
+  return Run("ip " + arguments);
+}
+
+absl::Status Netns::Run(const std::string& command) const {
   Enter(near_);
-  return RunIp(arguments);
+  return RunCommand(command);
 }
 
 absl::Status Netns::FarIp(const std::string& arguments) const {
   absl::Status status;
-  OnFarSide([&] { status = RunIp(arguments); });
+  OnFarSide([&] { status = RunCommand("ip " + arguments); });
   return status;
 }
 
@@ -155,15 +158,16 @@ absl::Status Netns::AddVeth(const std::string& near_name,
                             const std::string& near_ip,
                             const std::string& far_name,
                             const std::string& far_ip) const {
-  // No IPv6: its router solicitations would stand between the test's frames.
-  const std::string no_ipv6 = " addrgenmode none";
   FATHOM_RETURN_IF_ERROR(
       Ip(absl::StrCat("link add ", near_name, " type veth peer name ", far_name,
                       " netns /proc/", getpid(), "/fd/", far_.get())));
-  FATHOM_RETURN_IF_ERROR(
-      Ip(absl::StrCat("link set ", near_name, no_ipv6, " up")));
-  FATHOM_RETURN_IF_ERROR(
-      FarIp(absl::StrCat("link set ", far_name, no_ipv6, " up")));
+  // No IPv6: its router solicitations would stand between the test's frames.
+  // Before the link comes up, or the first has left.
+  for (const char* state : {" addrgenmode none", " up"}) {
+    const std::string set = "link set ";
+    FATHOM_RETURN_IF_ERROR(Ip(set + near_name + state));
+    FATHOM_RETURN_IF_ERROR(FarIp(set + far_name + state));
+  }
   if (!near_ip.empty()) {
     FATHOM_RETURN_IF_ERROR(
         Ip(absl::StrCat("addr add ", near_ip, " dev ", near_name)));

@@ -29,6 +29,9 @@ class Netns {
   absl::Status Ip(const std::string& arguments) const;
   absl::Status FarIp(const std::string& arguments) const;
 
+  // Runs a command of the shell on the near side.
+  absl::Status Run(const std::string& command) const;
+
   // Makes the veth pair `near_name` here, `far_name` on the far side, both up,
   // with these addresses ("10.0.0.1/24"; empty for none).
   absl::Status AddVeth(const std::string& near_name, const std::string& near_ip,

@@ -1,0 +1,84 @@
+#include "tests/backend_stand.h"
+
+#include <string>
+#include <string_view>
+
+#include "fathom/registry.h"
+
+namespace fathom {
+namespace {
+
+// A backend that is not in this table fails the suite: add a line for it.
+constexpr Stand kStands[] = {
+    {"io_uring", true, &OnVeth},
+    // A backend with a network of its own: {"name", false, &ItsOptions}.
+};
+
+}  // namespace
+
+const Stand* FindStand(std::string_view name) {
+  for (const Stand& stand : kStands) {
+    if (name == stand.name) return &stand;
+  }
+  return nullptr;
+}
+
+BackendOptions OnVeth(size_t ring_frames) {
+  BackendOptions options;
+  options.device = "veth0";
+  options.gateway = kFar;
+  options.gateway_mac = "02:00:00:00:00:01";
+  options.toward = kTarget;
+  options.ring_frames = ring_frames;
+  return options;
+}
+
+void BackendTest::SetUpWire() {
+  auto netns = Netns::Make();
+  if (absl::IsPermissionDenied(netns.status())) {
+    GTEST_SKIP() << netns.status();
+  }
+  ASSERT_TRUE(netns.ok()) << netns.status();
+  netns_.emplace(*std::move(netns));
+  ASSERT_TRUE(
+      netns_->AddVeth("veth0", "10.0.0.2/24", "peer0", "10.0.0.1/24").ok());
+  ASSERT_TRUE(netns_->Ip("link set veth0 address 02:00:00:00:00:02").ok());
+  ASSERT_TRUE(netns_->FarIp("link set peer0 address 02:00:00:00:00:01").ok());
+}
+
+void BackendTest::Send(const std::vector<Bytes>& frames, size_t batch) {
+  for (size_t sent = 0; sent < frames.size();) {
+    const auto lent = tx().Lend(std::min(batch, frames.size() - sent));
+    for (TxFrame& frame : lent) {
+      const Bytes& bytes = frames[sent++];
+      ASSERT_LE(bytes.size(), frame.room.size());
+      std::copy(bytes.begin(), bytes.end(), frame.room.begin());
+      frame.length = bytes.size();
+    }
+    ASSERT_TRUE(tx().Send(lent.size()).ok());
+  }
+  ASSERT_TRUE(tx().Drain(kLong).ok());
+}
+
+std::vector<BackendModule> BackendsOnWire() {
+  std::vector<BackendModule> modules;
+  for (const BackendModule& module : Register<BackendModule>::All()) {
+    const Stand* const stand = FindStand(module.name);
+    if (stand != nullptr && stand->on_wire) modules.push_back(module);
+  }
+  return modules;
+}
+
+std::string NameOfBackend(const testing::TestParamInfo<BackendModule>& info) {
+  return info.param.name;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, BackendTest,
+                         testing::ValuesIn(Register<BackendModule>::All()),
+                         NameOfBackend);
+
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(WireBackendTest);
+INSTANTIATE_TEST_SUITE_P(All, WireBackendTest,
+                         testing::ValuesIn(BackendsOnWire()), NameOfBackend);
+
+}  // namespace fathom

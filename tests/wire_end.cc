@@ -1,0 +1,112 @@
+#include "tests/wire_end.h"
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+
+#include "src/base/bytes.h"
+#include "src/base/checksum.h"
+#include "src/codec/headers.h"
+
+namespace fathom {
+
+// The whole of a packet from `source` to `destination`: IPv4, ICMP, and
+// `number` in the payload.
+Bytes IcmpPacket(IpAddress source, IpAddress destination, uint8_t type,
+                 uint32_t number) {
+  Bytes packet(sizeof(Ipv4Header) + sizeof(IcmpHeader) + 32);
+  const auto all = std::span(packet);
+  Ipv4Header ip = {};
+  ip.version_ihl = 0x45;
+  ip.total_length = static_cast<uint16_t>(packet.size());
+  ip.ttl = 9;
+  ip.protocol = kProtocolIcmp;
+  ip.source = source.v4();
+  ip.destination = destination.v4();
+  ip.checksum = InternetChecksum(std::as_bytes(std::span(&ip, 1)));
+  Store(ip, all);
+  IcmpHeader icmp = {};
+  icmp.type = type;
+  icmp.sequence = static_cast<uint16_t>(number);
+  Store(icmp, all.subspan(sizeof ip));
+  Store(number, all.subspan(sizeof ip + sizeof icmp));
+  icmp.checksum = InternetChecksum(all.subspan(sizeof ip));
+  Store(icmp, all.subspan(sizeof ip));
+  return packet;
+}
+
+// The number in a packet made by IcmpPacket().
+uint32_t NumberOf(std::span<const std::byte> packet) {
+  constexpr size_t kAt = sizeof(Ipv4Header) + sizeof(IcmpHeader);
+  if (packet.size() < kAt + sizeof(uint32_t)) return ~0U;
+  return Load<uint32_t>(packet.subspan(kAt));
+}
+
+Bytes Concat(std::span<const std::byte> a, std::span<const std::byte> b) {
+  Bytes all(a.begin(), a.end());
+  all.insert(all.end(), b.begin(), b.end());
+  return all;
+}
+
+FarEnd::FarEnd(const Netns& netns, const std::string& device) {
+  EXPECT_TRUE(netns.CheckIsolated().ok()) << netns.CheckIsolated();
+  if (netns.IsIsolated()) netns.OnFarSide([&] { Open(device); });
+  EXPECT_TRUE(fd_.valid());
+}
+
+void FarEnd::Send(const std::vector<Bytes>& frames) {
+  constexpr size_t kBatch = 64;
+  std::array<mmsghdr, kBatch> messages = {};
+  std::array<iovec, kBatch> parts;
+  for (size_t sent = 0; sent < frames.size();) {
+    const size_t count = std::min(kBatch, frames.size() - sent);
+    for (size_t i = 0; i < count; ++i) {
+      const Bytes& frame = frames[sent + i];
+      parts[i] = {const_cast<std::byte*>(frame.data()), frame.size()};
+      messages[i].msg_hdr.msg_iov = &parts[i];
+      messages[i].msg_hdr.msg_iovlen = 1;
+    }
+    const int done =
+        sendmmsg(fd_.get(), messages.data(), static_cast<unsigned>(count), 0);
+    ASSERT_GT(done, 0);
+    sent += static_cast<size_t>(done);
+  }
+}
+
+std::optional<Bytes> FarEnd::Hear(uint16_t type) {
+  while (true) {
+    pollfd wait = {fd_.get(), POLLIN, 0};
+    if (poll(&wait, 1, 10'000) != 1) return std::nullopt;
+    Bytes frame(2048);
+    sockaddr_ll from = {};
+    socklen_t size = sizeof from;
+    const ssize_t length = recvfrom(fd_.get(), frame.data(), frame.size(), 0,
+                                    reinterpret_cast<sockaddr*>(&from), &size);
+    if (length < static_cast<ssize_t>(sizeof(EthernetHeader))) continue;
+    frame.resize(static_cast<size_t>(length));
+    if (from.sll_pkttype == PACKET_OUTGOING) continue;
+    if (Load<EthernetHeader>(frame).type == type) return frame;
+  }
+}
+
+void FarEnd::Open(const std::string& device) {
+  fd_ = UniqueFd(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL)));
+  const int buffer = 32 << 20;
+  setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof buffer);
+  sockaddr_ll address = {};
+  address.sll_family = AF_PACKET;
+  address.sll_protocol = htons(ETH_P_ALL);
+  address.sll_ifindex = static_cast<int>(if_nametoindex(device.c_str()));
+  EXPECT_EQ(
+      bind(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address),
+      0);
+}
+
+}  // namespace fathom
