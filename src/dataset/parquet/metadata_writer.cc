@@ -1,0 +1,167 @@
+#include "src/dataset/parquet/metadata.h"
+#include "src/dataset/parquet/thrift_compact.h"
+
+// The field numbers are those of parquet.thrift, with their names beside them.
+
+namespace fathom::parquet {
+namespace {
+
+constexpr int32_t kTypeInt32 = 1;
+constexpr int32_t kTypeInt64 = 2;
+constexpr int32_t kConvertedUint8 = 11;
+constexpr int32_t kRequired = 0;
+constexpr int32_t kCodecZstd = 6;
+
+int32_t PhysicalType(ColumnType type) {
+  return IsWide(type) ? kTypeInt64 : kTypeInt32;
+}
+
+// The unsigned types twice: readers from before 2018 know only the first.
+void PutColumn(const Column& column, ThriftWriter& out) {
+  out.StructElement();
+  out.I32(1, PhysicalType(column.type));  // type
+  out.I32(3, kRequired);                  // repetition_type
+  out.Binary(4, column.name);             // name
+  out.I32(6, kConvertedUint8 +
+                 static_cast<int32_t>(column.type));        // converted_type
+  out.Struct(10);                                           // logicalType
+  out.Struct(10);                                           // INTEGER
+  out.Byte(1, static_cast<int8_t>(BitWidth(column.type)));  // bitWidth
+  out.Bool(2, false);                                       // isSigned
+  out.End();
+  out.End();
+  out.End();
+}
+
+std::string_view ValueBytes(const uint64_t& value, ColumnType type) {
+  return {reinterpret_cast<const char*>(&value),
+          IsWide(type) ? sizeof(uint64_t) : sizeof(uint32_t)};
+}
+
+// Only max_value and min_value: the older `max` and `min` are signed.
+void PutStatistics(const Chunk& chunk, ColumnType type, ThriftWriter& out) {
+  out.Struct(12);                              // statistics
+  out.I64(3, chunk.nulls);                     // null_count
+  out.Binary(5, ValueBytes(chunk.max, type));  // max_value
+  out.Binary(6, ValueBytes(chunk.min, type));  // min_value
+  out.End();
+}
+
+void PutChunk(const Chunk& chunk, const Column& column, ThriftWriter& out) {
+  const bool dictionary = chunk.encoding == Encoding::kRleDictionary;
+  out.StructElement();
+  out.I64(2, 0);                                      // file_offset: unused
+  out.Struct(3);                                      // meta_data
+  out.I32(1, PhysicalType(column.type));              // type
+  out.List(2, ThriftType::kI32, dictionary ? 2 : 1);  // encodings
+  if (dictionary) out.I32Element(static_cast<int32_t>(Encoding::kPlain));
+  out.I32Element(static_cast<int32_t>(chunk.encoding));
+  out.List(3, ThriftType::kBinary, 1);  // path_in_schema
+  out.BinaryElement(column.name);
+  out.I32(4, kCodecZstd);                // codec
+  out.I64(5, chunk.values);              // num_values
+  out.I64(6, chunk.uncompressed_bytes);  // total_uncompressed_size
+  out.I64(7, chunk.compressed_bytes);    // total_compressed_size
+  out.I64(9, chunk.data_offset);         // data_page_offset
+  if (dictionary)
+    out.I64(11, chunk.dictionary_offset);  // dictionary_page_offset
+  PutStatistics(chunk, column.type, out);
+  out.End();
+  out.End();
+}
+
+void PutRowGroup(const RowGroupMetadata& group, const Schema& schema,
+                 ThriftWriter& out) {
+  out.StructElement();
+  out.List(1, ThriftType::kStruct, group.chunks.size());  // columns
+  for (size_t i = 0; i < group.chunks.size(); ++i) {
+    PutChunk(group.chunks[i], schema.columns[i], out);
+  }
+  out.I64(2, group.uncompressed_bytes);             // total_byte_size
+  out.I64(3, group.rows);                           // num_rows
+  out.List(4, ThriftType::kStruct, schema.sorted);  // sorting_columns
+  for (size_t i = 0; i < schema.sorted; ++i) {
+    out.StructElement();
+    out.I32(1, static_cast<int32_t>(i));  // column_idx
+    out.Bool(2, false);                   // descending
+    out.Bool(3, false);                   // nulls_first
+    out.End();
+  }
+  out.I64(5, group.offset);            // file_offset
+  out.I64(6, group.compressed_bytes);  // total_compressed_size
+  out.End();
+}
+
+void PutSchema(const Schema& schema, ThriftWriter& out) {
+  out.List(2, ThriftType::kStruct, schema.columns.size() + 1);  // schema
+  out.StructElement();
+  out.Binary(4, "schema");                                  // name
+  out.I32(5, static_cast<int32_t>(schema.columns.size()));  // num_children
+  out.End();
+  for (const Column& column : schema.columns) PutColumn(column, out);
+}
+
+void PutKeyValues(const KeyValues& key_values, ThriftWriter& out) {
+  out.List(5, ThriftType::kStruct, key_values.size());  // key_value_metadata
+  for (const auto& [key, value] : key_values) {
+    out.StructElement();
+    out.Binary(1, key);    // key
+    out.Binary(2, value);  // value
+    out.End();
+  }
+}
+
+// Without column orders readers may not trust min_value and max_value.
+void PutColumnOrders(const Schema& schema, ThriftWriter& out) {
+  out.List(7, ThriftType::kStruct, schema.columns.size());  // column_orders
+  for (size_t i = 0; i < schema.columns.size(); ++i) {
+    out.StructElement();
+    out.Struct(1);  // TYPE_ORDER
+    out.End();
+    out.End();
+  }
+}
+
+}  // namespace
+
+std::string SerializeFooter(const FileMetadata& file, const Schema& schema) {
+  ThriftWriter out;
+  out.I32(1, 1);  // version
+  PutSchema(schema, out);
+  out.I64(3, file.rows);                                     // num_rows
+  out.List(4, ThriftType::kStruct, file.row_groups.size());  // row_groups
+  for (const RowGroupMetadata& group : file.row_groups) {
+    PutRowGroup(group, schema, out);
+  }
+  PutKeyValues(file.key_values, out);
+  out.Binary(6, "fathom version 1 (build 1)");  // created_by
+  PutColumnOrders(schema, out);
+  return out.Finish();
+}
+
+std::string SerializePageHeader(const PageHeader& header) {
+  ThriftWriter out;
+  out.I32(1, static_cast<int32_t>(header.type));  // type
+  out.I32(2, static_cast<int32_t>(
+                 header.uncompressed_bytes));  // uncompressed_page_size
+  out.I32(3, static_cast<int32_t>(
+                 header.compressed_bytes));      // compressed_page_size
+  out.I32(4, static_cast<int32_t>(header.crc));  // crc
+  const bool data = header.type == PageType::kData;
+  out.Struct(data ? 5 : 7);                           // ..._page_header
+  out.I32(1, static_cast<int32_t>(header.values));    // num_values
+  out.I32(2, static_cast<int32_t>(header.encoding));  // encoding
+  if (data) {
+    // Of levels that are not there, since nothing is optional or repeated.
+    out.I32(3,
+            static_cast<int32_t>(Encoding::kRle));  // definition_level_encoding
+    out.I32(4,
+            static_cast<int32_t>(Encoding::kRle));  // repetition_level_encoding
+  } else {
+    out.Bool(3, true);  // is_sorted
+  }
+  out.End();
+  return out.Finish();
+}
+
+}  // namespace fathom::parquet

@@ -1,0 +1,98 @@
+#ifndef FATHOM_SRC_DATASET_PARQUET_PAGES_H_
+#define FATHOM_SRC_DATASET_PARQUET_PAGES_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "src/dataset/parquet/dictionary.h"
+#include "src/dataset/parquet/metadata.h"
+#include "src/dataset/parquet/schema.h"
+
+struct ZSTD_CCtx_s;
+struct ZSTD_DCtx_s;
+
+namespace fathom::parquet {
+
+// A chunk, which is one column of one row group, to bytes and back: values are
+// encoded, compressed, and put behind a header with a checksum.
+//
+// Both directions keep their buffers between chunks: about 6 MB once a full
+// row group went through. Neither is thread-safe.
+
+class ChunkWriter {
+ public:
+  static absl::StatusOr<ChunkWriter> Make();
+
+  // The pages of `values`, of which there are 1 to kRowGroupRows; valid until
+  // the next call. `*chunk` is filled in for a chunk that starts at `offset`.
+  absl::StatusOr<std::span<const std::byte>> Write(const Column& column,
+                                                   const Values& values,
+                                                   int64_t offset,
+                                                   Chunk* chunk);
+
+ private:
+  struct Free {
+    void operator()(ZSTD_CCtx_s* context) const;
+  };
+
+  explicit ChunkWriter(std::unique_ptr<ZSTD_CCtx_s, Free> context)
+      : context_(std::move(context)) {}
+
+  template <typename T>
+  absl::Status WriteValues(Layout layout, std::span<const T> values,
+                           Chunk* chunk);
+  // Compresses encoded_[0, size) to the end of pages_.
+  absl::Status AppendPage(size_t size, PageHeader header, Chunk* chunk);
+
+  std::unique_ptr<ZSTD_CCtx_s, Free> context_;
+  DictionaryBuilder dictionary_;
+  std::vector<std::byte> encoded_;
+  std::vector<std::byte> compressed_;
+  std::vector<std::byte> pages_;
+};
+
+class ChunkReader {
+ public:
+  static absl::StatusOr<ChunkReader> Make();
+
+  // Reads what Write() wrote into `*values`. `bytes` may be any bytes at all
+  // and `chunk` any numbers, but for 1 <= chunk.values <= kRowGroupRows. Checks
+  // everything that the metadata says of the values. Takes memory only for
+  // that many values.
+  absl::Status Read(std::span<const std::byte> bytes, const Column& column,
+                    const Chunk& chunk, Values* values);
+
+ private:
+  struct Free {
+    void operator()(ZSTD_DCtx_s* context) const;
+  };
+
+  explicit ChunkReader(std::unique_ptr<ZSTD_DCtx_s, Free> context)
+      : context_(std::move(context)) {}
+
+  template <typename T>
+  absl::Status ReadValues(std::span<const std::byte> bytes, const Chunk& chunk,
+                          std::vector<T>* values);
+  template <typename T>
+  absl::Status ReadDictionary(std::span<const std::byte>* bytes,
+                              std::vector<T>* dictionary);
+  // Takes one page off the front of `*bytes` into encoded_, `most` bytes of
+  // content at most. Adds its size to unpacked_.
+  absl::StatusOr<PageHeader> NextPage(std::span<const std::byte>* bytes,
+                                      PageType type, size_t most);
+
+  std::unique_ptr<ZSTD_DCtx_s, Free> context_;
+  std::vector<std::byte> room_;
+  std::span<const std::byte> encoded_;  // The page read last, in room_.
+  std::vector<uint32_t> indices_;
+  int64_t unpacked_ = 0;  // Bytes of this chunk so far, with headers.
+};
+
+}  // namespace fathom::parquet
+
+#endif  // FATHOM_SRC_DATASET_PARQUET_PAGES_H_
