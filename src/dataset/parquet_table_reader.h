@@ -1,0 +1,106 @@
+#ifndef FATHOM_SRC_DATASET_PARQUET_TABLE_READER_H_
+#define FATHOM_SRC_DATASET_PARQUET_TABLE_READER_H_
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "src/base/status_macros.h"
+#include "src/dataset/parquet/reader.h"
+#include "src/dataset/tables.h"
+
+namespace fathom {
+
+// Records from a Parquet file: columns to rows, batch by batch, checking that
+// they mean something and are in order.
+//
+// Record is Reply with HopRow, or Link with LinkRow. A table holds the columns
+// of one row group, as ParquetTableWriter does.
+template <typename Record, typename Row>
+class ParquetTableReader {
+ public:
+  // `repeats` says whether rows may be equal in what they are ordered by.
+  ParquetTableReader(std::unique_ptr<parquet::Reader> reader, std::string path,
+                     bool repeats)
+      : reader_(std::move(reader)), path_(std::move(path)), repeats_(repeats) {}
+
+  const parquet::Reader& file() const { return *reader_; }
+
+  // The next rows, valid until the next call; none at the end.
+  absl::StatusOr<std::span<const Record>> Next() {
+    if (next_row_ == group_rows_) {
+      if (next_group_ == reader_->row_groups()) {
+        return std::span<const Record>();
+      }
+      FATHOM_RETURN_IF_ERROR(reader_->ReadRowGroup(next_group_, &columns_));
+      group_rows_ =
+          static_cast<size_t>(reader_->metadata().row_groups[next_group_].rows);
+      next_row_ = 0;
+      ++next_group_;
+    }
+    const size_t count = std::min(kBatch, group_rows_ - next_row_);
+    FATHOM_RETURN_IF_ERROR(Turn(count));
+    next_row_ += count;
+    return std::span<const Record>(records_).first(count);
+  }
+
+ private:
+  static constexpr size_t kBatch = 256;
+
+  // Makes records_ of the rows [next_row_, next_row_ + count).
+  absl::Status Turn(size_t count) {
+    for (size_t c = 0; c < columns_.size(); ++c) {
+      std::visit(
+          [&](const auto& values) {
+            const auto* const in = values.data() + next_row_;
+            for (size_t i = 0; i < count; ++i) rows_[i][c] = in[i];
+          },
+          columns_[c]);
+    }
+    for (size_t i = 0; i < count; ++i) {
+      absl::Status status = FromRow(rows_[i], &records_[i]);
+      if (status.ok() && !Follows(rows_[i])) {
+        status = absl::DataLossError("not in order");
+      }
+      if (!status.ok()) {
+        return absl::Status(
+            status.code(),
+            absl::StrCat("read ", path_, ": row group ", next_group_ - 1,
+                         ", row ", next_row_ + i, ": ", status.message()));
+      }
+      last_ = rows_[i];
+      any_ = true;
+    }
+    return absl::OkStatus();
+  }
+
+  bool Follows(const Row& row) const {
+    if (!any_) return true;
+    const auto order = OrderOf(last_) <=> OrderOf(row);
+    return order < 0 || (order == 0 && repeats_);
+  }
+
+  const std::unique_ptr<parquet::Reader> reader_;
+  const std::string path_;
+  const bool repeats_;
+  std::vector<parquet::Values> columns_;
+  size_t next_group_ = 0;
+  size_t group_rows_ = 0;
+  size_t next_row_ = 0;
+  std::array<Row, kBatch> rows_{};
+  std::vector<Record> records_ = std::vector<Record>(kBatch);
+  Row last_{};
+  bool any_ = false;
+};
+
+}  // namespace fathom
+
+#endif  // FATHOM_SRC_DATASET_PARQUET_TABLE_READER_H_

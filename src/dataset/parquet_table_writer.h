@@ -1,0 +1,96 @@
+#ifndef FATHOM_SRC_DATASET_PARQUET_TABLE_WRITER_H_
+#define FATHOM_SRC_DATASET_PARQUET_TABLE_WRITER_H_
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <memory>
+#include <span>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "src/base/status_macros.h"
+#include "src/dataset/parquet/writer.h"
+#include "src/dataset/tables.h"
+
+namespace fathom {
+
+// Records to a Parquet file: rows to columns, batch by batch.
+//
+// Record is Reply with HopRow, or Link with LinkRow. A table holds the columns
+// of one row group: 12 MB of hops or 10 MB of links, once it has been full.
+template <typename Record, typename Row>
+class ParquetTableWriter {
+ public:
+  ParquetTableWriter(std::unique_ptr<parquet::Writer> writer,
+                     const parquet::Schema& schema)
+      : writer_(std::move(writer)) {
+    for (const parquet::Column& column : schema.columns) {
+      columns_.push_back(parquet::MakeValues(column.type));
+    }
+  }
+
+  // REQUIRES: CheckFits(records), and the order of the table.
+  absl::Status Write(std::span<const Record> records) {
+    while (!records.empty()) {
+      const size_t count = std::min(
+          {records.size(), kBatch, parquet::kRowGroupRows - buffered_});
+      Turn(records.first(count));
+      records = records.subspan(count);
+      if (buffered_ == parquet::kRowGroupRows) FATHOM_RETURN_IF_ERROR(Flush());
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Finish(parquet::KeyValues key_values) {
+    if (buffered_ != 0) FATHOM_RETURN_IF_ERROR(Flush());
+    return writer_->Finish(std::move(key_values));
+  }
+
+ private:
+  // Few enough to stay in the cache between rows and columns.
+  static constexpr size_t kBatch = 256;
+
+  // Appends up to kBatch records to the columns.
+  void Turn(std::span<const Record> records) {
+    for (size_t i = 0; i < records.size(); ++i) {
+      rows_[i] = ToRow(records[i]);
+      assert(OrderOf(i > 0 ? rows_[i - 1] : last_) <= OrderOf(rows_[i]));
+    }
+    last_ = rows_[records.size() - 1];
+    for (size_t c = 0; c < columns_.size(); ++c) {
+      std::visit(
+          [&](auto& values) {
+            using T = typename std::decay_t<decltype(values)>::value_type;
+            values.resize(buffered_ + records.size());
+            T* const out = values.data() + buffered_;
+            for (size_t i = 0; i < records.size(); ++i) {
+              out[i] = static_cast<T>(rows_[i][c]);
+            }
+          },
+          columns_[c]);
+    }
+    buffered_ += records.size();
+  }
+
+  absl::Status Flush() {
+    FATHOM_RETURN_IF_ERROR(writer_->WriteRowGroup(columns_));
+    for (auto& column : columns_) {
+      std::visit([](auto& values) { values.clear(); }, column);
+    }
+    buffered_ = 0;
+    return absl::OkStatus();
+  }
+
+  std::unique_ptr<parquet::Writer> writer_;
+  std::vector<parquet::Values> columns_;
+  size_t buffered_ = 0;  // Rows in columns_.
+  std::array<Row, kBatch> rows_;
+  Row last_{};
+};
+
+}  // namespace fathom
+
+#endif  // FATHOM_SRC_DATASET_PARQUET_TABLE_WRITER_H_
