@@ -1,0 +1,132 @@
+#include "src/dataset/text_dataset.h"
+
+#include <unistd.h>
+
+#include <cassert>
+#include <cerrno>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "src/base/status_macros.h"
+#include "src/dataset/output_file.h"
+
+namespace fathom {
+namespace {
+
+class TextDatasetWriter final : public DatasetWriter {
+ public:
+  // Writes to `file`, to be renamed from `temporary` to `path`; if `temporary`
+  // is empty there is nothing to rename.
+  TextDatasetWriter(OutputFile file, std::string temporary,
+                    const FormatOptions& options, const TextStyle& style)
+      : file_(std::move(file)),
+        temporary_(std::move(temporary)),
+        path_(options.path),
+        table_(options.table),
+        style_(style),
+        columns_(SchemaOf(table_).columns),
+        spellings_(SpellingsOf(table_)) {
+    style_.header(columns_, text_);
+  }
+
+  ~TextDatasetWriter() override {
+    if (!finished_ && !temporary_.empty()) unlink(temporary_.c_str());
+  }
+
+  TextDatasetWriter(const TextDatasetWriter&) = delete;
+  TextDatasetWriter& operator=(const TextDatasetWriter&) = delete;
+
+  absl::Status WriteReplies(std::span<const Reply> replies) override {
+    FATHOM_RETURN_IF_ERROR(state_);
+    FATHOM_RETURN_IF_ERROR(CheckFits(replies));
+    if (table_ != Table::kHops) return absl::OkStatus();
+    for (const Reply& reply : replies) {
+      FATHOM_RETURN_IF_ERROR(WriteRow(ToRow(reply), last_reply_));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status WriteLinks(std::span<const Link> links) override {
+    FATHOM_RETURN_IF_ERROR(state_);
+    FATHOM_RETURN_IF_ERROR(CheckFits(links));
+    for (const Link& link : links) {
+      const Table table = link.gap == 0 ? Table::kLinks : Table::kGaps;
+      if (table != table_) continue;
+      FATHOM_RETURN_IF_ERROR(WriteRow(ToRow(link), last_link_));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Finish(const std::string& /*manifest*/) override {
+    FATHOM_RETURN_IF_ERROR(state_);
+    state_ = FinishFile();
+    FATHOM_RETURN_IF_ERROR(state_);
+    state_ = absl::FailedPreconditionError(
+        absl::StrCat("write ", path_, ": it is finished"));
+    finished_ = true;
+    return absl::OkStatus();
+  }
+
+ private:
+  template <typename Row>
+  absl::Status WriteRow(const Row& row, Row& last) {
+    assert(OrderOf(last) <= OrderOf(row));
+    last = row;
+    style_.row(columns_, spellings_, std::span(row).first(columns_.size()),
+               text_);
+    return text_.full() ? Flush() : absl::OkStatus();
+  }
+
+  absl::Status Flush() {
+    state_ = file_.Write(text_.text());
+    text_.Clear();
+    return state_;
+  }
+
+  absl::Status FinishFile() {
+    FATHOM_RETURN_IF_ERROR(Flush());
+    FATHOM_RETURN_IF_ERROR(file_.Close());
+    return temporary_.empty() ? absl::OkStatus() : Publish(temporary_, path_);
+  }
+
+  OutputFile file_;
+  const std::string temporary_;
+  const std::string path_;
+  const Table table_;
+  const TextStyle style_;
+  const std::span<const parquet::Column> columns_;
+  const std::span<const Spelling> spellings_;
+  TextBuffer text_;
+  HopRow last_reply_{};
+  LinkRow last_link_{};
+  bool finished_ = false;
+  // Not OK from the first failed write on.
+  absl::Status state_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<DatasetWriter>> CreateTextDataset(
+    const FormatOptions& options, const TextStyle& style) {
+  if (options.path == "-") {
+    FATHOM_ASSIGN_OR_RETURN(OutputFile file, OutputFile::Stdout());
+    return std::make_unique<TextDatasetWriter>(std::move(file), "", options,
+                                               style);
+  }
+  FATHOM_RETURN_IF_ERROR(CheckIsNew(options.path));
+  absl::Status status;
+  for (int attempt = 0; attempt < kTemporaryNames; ++attempt) {
+    std::string temporary = TemporaryName(options.path, attempt);
+    auto file = OutputFile::Create(temporary);
+    if (file.ok()) {
+      return std::make_unique<TextDatasetWriter>(
+          *std::move(file), std::move(temporary), options, style);
+    }
+    status = file.status();
+    if (!absl::IsAlreadyExists(status)) break;
+  }
+  return status;
+}
+
+}  // namespace fathom
