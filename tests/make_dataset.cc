@@ -1,0 +1,96 @@
+// Writes a made-up dataset in every format, to be compared by others:
+//
+//   make_dataset DIRECTORY SEED TARGETS
+//
+// makes DIRECTORY/scan and, with the same rows, DIRECTORY/<table>.csv.
+
+#include <cstdlib>
+#include <iostream>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "bench/synthetic_scan.h"
+#include "fathom/dataset.h"
+#include "fathom/registry.h"
+#include "src/base/hash.h"
+#include "src/base/status_macros.h"
+
+namespace fathom {
+namespace {
+
+// The synthetic scan is too tame: it has no value at the end of its range.
+void MakeWild(uint64_t seed, std::vector<Reply>* replies) {
+  for (size_t i = 0; i < replies->size(); ++i) {
+    const uint64_t luck = Derive(seed, i);
+    if (luck % 16 != 0) continue;
+    Reply& reply = (*replies)[i];
+    reply.kind = static_cast<ReplyKind>(luck >> 8 & 3);
+    reply.icmp_type = static_cast<uint8_t>(luck >> 16);
+    reply.icmp_code = static_cast<uint8_t>(luck >> 24);
+    reply.arrival_ttl = Ttl(static_cast<uint8_t>(luck >> 32));
+    reply.quoted_ttl = Ttl(static_cast<uint8_t>(luck >> 40));
+    reply.responder = IpAddress::V4(static_cast<uint32_t>(luck >> 16));
+    reply.rtt = (luck >> 48 & 1) != 0
+                    ? kUnknownRtt
+                    : std::chrono::microseconds(luck >> 24 & 0xff'ffff);
+    reply.received =
+        Instant(std::chrono::seconds(static_cast<uint32_t>(luck >> 30)));
+  }
+}
+
+void MakeWild(uint64_t seed, std::vector<Link>* links) {
+  for (size_t i = 0; i < links->size(); ++i) {
+    const uint64_t luck = Derive(seed, i);
+    Link& link = (*links)[i];
+    link.flags |= static_cast<uint8_t>(luck & 15);
+    if (luck >> 8 & 1) link.target = IpAddress::V4(luck >> 32);
+    if (luck >> 9 & 1) link.paths = Mix(luck) >> (luck >> 58);
+  }
+}
+
+absl::Status Write(const char* format, const FormatOptions& options,
+                   std::span<const Reply> replies,
+                   std::span<const Link> links) {
+  FATHOM_ASSIGN_OR_RETURN(const auto module,
+                          Register<FormatModule>::Find(format));
+  FATHOM_ASSIGN_OR_RETURN(const auto writer, module.create(options));
+  FATHOM_RETURN_IF_ERROR(writer->WriteReplies(replies));
+  FATHOM_RETURN_IF_ERROR(writer->WriteLinks(links));
+  return writer->Finish("{\"tool\": \"make_dataset\"}\n");
+}
+
+absl::Status Run(const std::string& directory, uint64_t seed,
+                 uint32_t targets) {
+  std::vector<Reply> replies = SyntheticScan(seed).Hops(0, targets);
+  std::vector<Link> links = SyntheticScan::Links(replies);
+  MakeWild(seed, &replies);
+  MakeWild(seed + 1, &links);
+  FATHOM_RETURN_IF_ERROR(
+      Write("parquet", {.path = directory + "/scan"}, replies, links));
+  for (const Table table : {Table::kLinks, Table::kGaps, Table::kHops}) {
+    const std::string path =
+        directory + "/" + kTableNames[static_cast<int>(table)] + ".csv";
+    FATHOM_RETURN_IF_ERROR(
+        Write("csv", {.path = path, .table = table}, replies, links));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+}  // namespace fathom
+
+int main(int argc, char** argv) {
+  if (argc != 4) {
+    std::cerr << "usage: make_dataset DIRECTORY SEED TARGETS\n";
+    return 2;
+  }
+  const absl::Status status =
+      fathom::Run(argv[1], std::strtoull(argv[2], nullptr, 10),
+                  static_cast<uint32_t>(std::strtoul(argv[3], nullptr, 10)));
+  if (!status.ok()) std::cerr << status << "\n";
+  return status.ok() ? 0 : 1;
+}

@@ -1,0 +1,147 @@
+// Reads a dataset with hyparquet and holds it, row for row, against CSV files
+// of the same rows; then the metadata against the rows. Prints TAP.
+//
+//   node check_parquet.mjs DIRECTORY
+//
+// where DIRECTORY has scan/ and links.csv, gaps.csv, hops.csv.
+
+import { readFileSync } from 'node:fs'
+import { asyncBufferFromFile, parquetMetadataAsync, parquetRead } from 'hyparquet'
+import { compressors } from 'hyparquet-compressors'
+
+const TABLES = {
+  links: { sorted: ['near', 'far'], order: ['near', 'far'] },
+  gaps: { sorted: ['near', 'far'], order: ['near', 'far', 'gap'] },
+  hops: { sorted: ['target', 'flow', 'ttl'], order: ['target', 'flow', 'ttl'] },
+}
+const ADDRESSES = new Set(['near', 'far', 'target', 'responder'])
+const KINDS = ['hop', 'destination', 'alias', 'unreachable']
+const FLAGS = ['destination', 'unreachable', 'loop', 'wide-interval']
+
+let tests = 0
+let failures = 0
+
+function check(name, problems) {
+  tests += 1
+  if (problems.length > 0) failures += 1
+  console.log(`${problems.length > 0 ? 'not ok' : 'ok'} ${tests} - ${name}`)
+  for (const problem of problems.slice(0, 5)) console.log(`# ${problem}`)
+}
+
+// The number that the text of a CSV field stands for.
+function numberOf(column, text) {
+  if (ADDRESSES.has(column)) {
+    return text.split('.').reduce((sum, octet) => sum * 256 + Number(octet), 0)
+  }
+  if (column === 'kind') return KINDS.indexOf(text)
+  if (column === 'flags') {
+    return text === '' ? 0 : text.split('+').reduce((sum, flag) => sum + 2 ** FLAGS.indexOf(flag), 0)
+  }
+  return column === 'paths' ? BigInt(text) : Number(text)
+}
+
+function readCsv(path) {
+  const [header, ...lines] = readFileSync(path, 'utf8').trimEnd().split('\n')
+  const columns = header.split(',')
+  const rows = lines.map(line => line.split(',').map((text, i) => numberOf(columns[i], text)))
+  return { columns, rows }
+}
+
+function compareRows(columns, found, expected) {
+  const problems = []
+  if (found.length !== expected.length) problems.push(`${found.length} rows, not ${expected.length}`)
+  for (let i = 0; i < expected.length && i < found.length; ++i) {
+    columns.forEach((column, c) => {
+      if (found[i][c] !== expected[i][c]) {
+        problems.push(`row ${i}, ${column}: ${found[i][c]}, not ${expected[i][c]}`)
+      }
+    })
+  }
+  return problems
+}
+
+function compareSums(columns, found, expected) {
+  const sum = (rows, c) => rows.reduce((total, row) => total + BigInt(row[c]), 0n)
+  return columns.flatMap((column, c) => {
+    const [is, should] = [sum(found, c), sum(expected, c)]
+    return is === should ? [] : [`${column}: sum ${is}, not ${should}`]
+  })
+}
+
+// The statistics of every chunk against the rows of its row group.
+function compareStatistics(metadata, columns, rows) {
+  const problems = []
+  let start = 0
+  metadata.row_groups.forEach((group, g) => {
+    const end = start + Number(group.num_rows)
+    columns.forEach((column, c) => {
+      const chunk = group.columns[c].meta_data
+      let [min, max] = [rows[start][c], rows[start][c]]
+      for (let i = start; i < end; ++i) {
+        if (rows[i][c] < min) min = rows[i][c]
+        if (rows[i][c] > max) max = rows[i][c]
+      }
+      const { min_value, max_value, null_count } = chunk.statistics
+      if (min_value !== min || max_value !== max || null_count !== 0n) {
+        problems.push(`row group ${g}, ${column}: ${min_value} to ${max_value}, ` +
+                      `${null_count} nulls; not ${min} to ${max}`)
+      }
+      if (chunk.num_values !== group.num_rows) problems.push(`row group ${g}, ${column}: ${chunk.num_values} values`)
+    })
+    start = end
+  })
+  if (start !== rows.length || Number(metadata.num_rows) !== rows.length) {
+    problems.push(`${metadata.num_rows} rows in the footer, ${start} in row groups, ${rows.length} read`)
+  }
+  return problems
+}
+
+function compareOrder(metadata, columns, rows, { sorted, order }) {
+  const problems = []
+  metadata.row_groups.forEach((group, g) => {
+    const names = group.sorting_columns.map(({ column_idx, descending }) =>
+      columns[column_idx] + (descending ? ' descending' : ''))
+    if (names.join() !== sorted.join()) problems.push(`row group ${g} sorted by ${names}`)
+  })
+  const indices = order.map(name => columns.indexOf(name))
+  for (let i = 1; i < rows.length; ++i) {
+    const c = indices.find(c => rows[i - 1][c] !== rows[i][c])
+    if (c !== undefined && rows[i - 1][c] > rows[i][c]) problems.push(`row ${i} before row ${i - 1}`)
+  }
+  return problems
+}
+
+function checkSchema(metadata, columns) {
+  const problems = []
+  const leaves = metadata.schema.slice(1)
+  if (leaves.map(leaf => leaf.name).join() !== columns.join()) problems.push(`columns ${leaves.map(leaf => leaf.name)}`)
+  for (const leaf of leaves) {
+    const bits = leaf.logical_type?.bitWidth
+    if (leaf.converted_type !== `UINT_${bits}` || leaf.logical_type.isSigned || leaf.repetition_type !== 'REQUIRED') {
+      problems.push(`${leaf.name}: ${JSON.stringify(leaf)}`)
+    }
+  }
+  return problems
+}
+
+async function checkTable(directory, table) {
+  const file = await asyncBufferFromFile(`${directory}/scan/${table}.parquet`)
+  const metadata = await parquetMetadataAsync(file)
+  const csv = readCsv(`${directory}/${table}.csv`)
+  let rows = []
+  await parquetRead({ file, compressors, rowFormat: 'array', onComplete: data => { rows = data } })
+  check(`${table}: unsigned columns under the names of the CSV`, checkSchema(metadata, csv.columns))
+  check(`${table}: ${csv.rows.length} rows are those of the CSV`, compareRows(csv.columns, rows, csv.rows))
+  check(`${table}: sums of all columns agree`, compareSums(csv.columns, rows, csv.rows))
+  check(`${table}: minima and maxima of ${metadata.row_groups.length} row groups are true`,
+        compareStatistics(metadata, csv.columns, rows))
+  check(`${table}: rows are in the order that the footer says`,
+        compareOrder(metadata, csv.columns, rows, TABLES[table]))
+  const manifest = readFileSync(`${directory}/scan/manifest.json`, 'utf8')
+  const own = metadata.key_value_metadata.find(({ key }) => key === 'fathom.manifest')?.value
+  check(`${table}: the footer has the manifest`, own === manifest ? [] : [`${own}`])
+}
+
+for (const table of Object.keys(TABLES)) await checkTable(process.argv[2], table)
+console.log(`1..${tests}`)
+process.exit(failures > 0 ? 1 : 0)
