@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <random>
 #include <thread>
 #include <vector>
 
@@ -16,6 +17,26 @@ TEST(Checksum, AgreesWithTheExampleOfRfc1071) {
   const std::array<uint8_t, 8> words = {0x00, 0x01, 0xf2, 0x03,
                                         0xf4, 0xf5, 0xf6, 0xf7};
   EXPECT_EQ(OnesSum(std::as_bytes(std::span(words))), 0xddf2);
+}
+
+TEST(Checksum, AgreesWithAddingWordByWord) {
+  std::mt19937 random(1);
+  for (size_t size = 0; size < 100; ++size) {
+    for (int round = 0; round < 100; ++round) {
+      std::vector<std::byte> bytes(size);
+      // Many ones, so that there is much to carry.
+      for (std::byte& byte : bytes) {
+        byte = static_cast<std::byte>(random() % 3 == 0 ? random() : 0xff);
+      }
+      uint16_t naive = 0;
+      for (size_t i = 0; i < size; i += 2) {
+        const auto low = i + 1 < size ? std::to_integer<int>(bytes[i + 1]) : 0;
+        naive = OnesAdd(naive, static_cast<uint16_t>(
+                                   std::to_integer<int>(bytes[i]) << 8 | low));
+      }
+      ASSERT_EQ(OnesSum(bytes), naive) << size;
+    }
+  }
 }
 
 TEST(Checksum, AddsAnOddByteAsTheHighHalf) {

@@ -18,24 +18,29 @@ namespace fathom {
 // of wire headers.
 template <typename T>
 class BigEndian {
-  static_assert(std::is_unsigned_v<T>);
+  static_assert(std::is_unsigned_v<T> && sizeof(T) > 1);
 
  public:
   constexpr BigEndian() = default;
   // Implicit both ways: a header field reads like the number it holds.
-  constexpr BigEndian(T value) {  // NOLINT(google-explicit-constructor)
-    for (size_t i = 0; i < sizeof(T); ++i) {
-      bytes_[i] = static_cast<uint8_t>(value >> (8 * (sizeof(T) - 1 - i)));
-    }
-  }
+  constexpr BigEndian(T value)  // NOLINT(google-explicit-constructor)
+      : bytes_(std::bit_cast<Bytes>(Swap(value))) {}
   constexpr operator T() const {  // NOLINT(google-explicit-constructor)
-    T value = 0;
-    for (const uint8_t byte : bytes_) value = static_cast<T>(value << 8 | byte);
-    return value;
+    return Swap(std::bit_cast<T>(bytes_));
   }
 
  private:
-  std::array<uint8_t, sizeof(T)> bytes_{};
+  using Bytes = std::array<uint8_t, sizeof(T)>;
+
+  // A loop over the bytes would say the same, but g++ 12 does not see through
+  // it.
+  static constexpr T Swap(T value) {
+    if constexpr (sizeof(T) == 2) return __builtin_bswap16(value);
+    if constexpr (sizeof(T) == 4) return __builtin_bswap32(value);
+    if constexpr (sizeof(T) == 8) return __builtin_bswap64(value);
+  }
+
+  Bytes bytes_{};
 };
 
 using Be16 = BigEndian<uint16_t>;

@@ -16,7 +16,7 @@ namespace fathom {
 // writer, and each side keeps a copy of the other's, so that the shared cache
 // line is read only when the ring looks full or empty.
 template <typename T>
-class SpscRing {
+class SpscRing {  // NOLINT(clang-analyzer-optin.performance.Padding): meant.
  public:
   // Holds at least `capacity` values, rounded up to a power of two.
   explicit SpscRing(size_t capacity)
