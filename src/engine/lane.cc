@@ -1,0 +1,96 @@
+#include "src/engine/lane.h"
+
+#include <sys/prctl.h>
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+namespace fathom {
+namespace {
+
+// How soon a thread that waits notices that it shall stop.
+constexpr Nanos kAttention = std::chrono::milliseconds(50);
+
+// How long to leave a full ring, or a strategy that waits for replies, alone.
+// A ring of 2,048 frames takes longer to drain at ten million a second.
+constexpr Nanos kIdle = std::chrono::microseconds(50);
+
+// How long frames that were taken may need to leave.
+constexpr Nanos kDrain = std::chrono::seconds(2);
+
+std::vector<ReplySink*> With(std::vector<ReplySink*> sinks, ReplySink* more) {
+  sinks.push_back(more);
+  return sinks;
+}
+
+}  // namespace
+
+Lane::Lane(Parts parts)
+    : parts_(std::move(parts)),
+      planned_(parts_.strategy->planned()),
+      prober_({*parts_.strategy, parts_.codec, parts_.backend.tx(parts_.index),
+               parts_.forbidden}),
+      receiver_({parts_.backend, parts_.codec, parts_.backend.rx(parts_.index),
+                 With(parts_.sinks, &feedback_)}) {}
+
+Nanos Lane::SendSome() {
+  const Instant now = parts_.backend.Now();
+  const uint64_t allowed = parts_.pacer.Allowed(now);
+  if (allowed == 0) return parts_.pacer.NextDue(now) - now;
+  const auto sent = prober_.Step(now, feedback_.Take(), allowed);
+  if (!sent.ok()) {
+    Fail(sent.status());
+    return kAttention;
+  }
+  parts_.pacer.Take(*sent);
+  if (parts_.strategy->done()) {
+    sending_done_ = true;
+    return kAttention;
+  }
+  return *sent == 0 ? kIdle : Nanos(0);
+}
+
+void Lane::SendAll(const std::stop_token& stop) {
+  // Sleeps end within a microsecond instead of the usual fifty.
+  prctl(PR_SET_TIMERSLACK, 1'000UL);
+  while (!stop.stop_requested() && !sending_done_) {
+    const Nanos wait = SendSome();
+    if (wait > Nanos(0))
+      std::this_thread::sleep_for(std::min(wait, kAttention));
+  }
+  if (trouble().ok()) {
+    const absl::Status drained = parts_.backend.tx(parts_.index).Drain(kDrain);
+    if (!drained.ok()) Fail(drained);
+  }
+  sending_done_ = true;
+}
+
+void Lane::HearAll(const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    const absl::Status heard = receiver_.Step(kAttention);
+    if (!heard.ok()) return Fail(heard);
+  }
+}
+
+void Lane::TakeTurn(bool stop, Nanos patience) {
+  if (stop) sending_done_ = true;
+  if (!sending_done_) patience = std::min(patience, SendSome());
+  const absl::Status heard = receiver_.Step(patience);
+  if (!heard.ok()) Fail(heard);
+}
+
+absl::Status Lane::trouble() const {
+  const std::lock_guard lock(trouble_mutex_);
+  return trouble_;
+}
+
+void Lane::Fail(const absl::Status& status) {
+  {
+    const std::lock_guard lock(trouble_mutex_);
+    trouble_.Update(status);
+  }
+  sending_done_ = true;
+}
+
+}  // namespace fathom

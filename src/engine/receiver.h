@@ -1,0 +1,60 @@
+#ifndef FATHOM_SRC_ENGINE_RECEIVER_H_
+#define FATHOM_SRC_ENGINE_RECEIVER_H_
+
+#include <array>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "fathom/packet_io.h"
+#include "fathom/probe_codec.h"
+#include "fathom/reply_sink.h"
+#include "src/base/counter.h"
+
+namespace fathom {
+
+// The hearing half of a lane: has the codec read what arrived and tells all
+// sinks of the replies.
+//
+// Belongs to one thread; the counters may be read by any. What the constructor
+// is given must outlive the receiver.
+class Receiver {
+ public:
+  struct Parts {
+    const Backend& backend;
+    const ProbeCodec& codec;
+    RxQueue& rx;
+    std::vector<ReplySink*> sinks;
+  };
+
+  explicit Receiver(Parts parts) : parts_(std::move(parts)) {}
+
+  // Receives, decodes and passes on at most one batch, waiting for it at most
+  // `patience`.
+  absl::Status Step(Nanos patience) {
+    const auto frames = parts_.rx.Receive(patience);
+    if (!frames.ok()) return frames.status();
+    replies_.clear();
+    for (const RxFrame& frame : *frames) {
+      const Decoded decoded = parts_.codec.Decode(frame);
+      verdicts_[static_cast<size_t>(decoded.verdict())].Add(1);
+      if (decoded) replies_.push_back(*decoded);
+    }
+    const Instant now = parts_.backend.Now();
+    for (ReplySink* sink : parts_.sinks) sink->Consume(now, replies_);
+    return absl::OkStatus();
+  }
+
+  const Counter& verdict(Verdict verdict) const {
+    return verdicts_[static_cast<size_t>(verdict)];
+  }
+
+ private:
+  Parts parts_;
+  std::vector<Reply> replies_;
+  std::array<Counter, kVerdicts> verdicts_;
+};
+
+}  // namespace fathom
+
+#endif  // FATHOM_SRC_ENGINE_RECEIVER_H_
