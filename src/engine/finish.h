@@ -1,0 +1,30 @@
+#ifndef FATHOM_SRC_ENGINE_FINISH_H_
+#define FATHOM_SRC_ENGINE_FINISH_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "src/engine/manifest.h"
+
+namespace fathom {
+
+// From the spool of a scan to its dataset. While there is no dataset NAME,
+// NAME.partial holds the spool; at no moment is there neither.
+
+std::string PartialPath(const std::string& dataset);
+std::string SpoolPath(const std::string& dataset);
+
+// Fails if a dataset, or what an earlier scan left of one, is in the way.
+absl::Status CheckNothingThere(const std::string& dataset);
+
+// Makes the dataset of the closed spool and removes the spool. `record` says
+// what is known of the scan; what only the spool can tell is filled in.
+absl::Status FinishDataset(const std::string& dataset, ScanRecord& record);
+
+// Makes the dataset of a scan that was killed, all but what had not reached
+// the disk. Refuses while the scan runs. Returns what there is to know of it.
+absl::StatusOr<ScanRecord> RecoverDataset(const std::string& dataset);
+
+}  // namespace fathom
+
+#endif  // FATHOM_SRC_ENGINE_FINISH_H_

@@ -1,0 +1,253 @@
+#include "src/engine/scan.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "fathom/registry.h"
+#include "fathom/strategy.h"
+#include "src/base/hash.h"
+#include "src/base/status_macros.h"
+#include "src/engine/discovery.h"
+#include "src/engine/finish.h"
+#include "src/engine/lane.h"
+#include "src/engine/manifest.h"
+#include "src/engine/run_lanes.h"
+#include "src/links/reply_spool.h"
+
+namespace fathom {
+namespace {
+
+// Independent numbers that follow from the scan's seed.
+enum SeedUse : uint64_t { kSeedKeyLow, kSeedKeyHigh, kSeedOrder };
+
+// Buckets of this many replies are sorted in a hundred megabytes.
+constexpr uint64_t kRepliesPerBucket = 1'000'000;
+constexpr uint64_t kMaxBuckets = 1024;
+
+CodecOptions CodecOptionsOf(const ScanOptions& options) {
+  return {.key = {Derive(options.seed, kSeedKeyLow),
+                  Derive(options.seed, kSeedKeyHigh)},
+          .min_ttl = options.min_ttl,
+          .max_ttl = options.max_ttl,
+          .contact = options.contact};
+}
+
+StrategyOptions StrategyOptionsOf(const ScanOptions& options) {
+  return {.min_ttl = options.min_ttl,
+          .max_ttl = options.max_ttl,
+          .seed = Derive(options.seed, kSeedOrder)};
+}
+
+// A scan while it runs: the parts, and what joins them.
+class Scan {
+ public:
+  Scan(Backend& backend, const TargetSet& targets, const PrefixSet& forbidden,
+       const ScanOptions& options)
+      : backend_(backend),
+        targets_(targets),
+        forbidden_(forbidden),
+        options_(options),
+        discovery_(targets.size() * kMaxTtl.value()) {}
+
+  absl::Status Open();
+  absl::StatusOr<ScanResult> Run(const ScanControl& control);
+
+ private:
+  absl::Status OpenSpool();
+  absl::StatusOr<std::unique_ptr<Lane>> OpenLane(const StrategyModule& module,
+                                                 size_t index);
+  ScanProgress Progress(bool cooling_down) const;
+  ScanCounts Counts() const;
+
+  Backend& backend_;
+  const TargetSet& targets_;
+  const PrefixSet& forbidden_;
+  const ScanOptions& options_;
+  Discovery discovery_;
+  Instant start_;
+  std::unique_ptr<ProbeCodec> codec_;
+  std::unique_ptr<ReplySpool> spool_;
+  std::vector<std::unique_ptr<Lane>> lanes_;
+};
+
+absl::Status Scan::Open() {
+  if (options_.pps < backend_.lanes() || options_.pps > Pacer::kMaxRate) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "a rate of ", options_.pps, " probes a second; it must be ",
+        backend_.lanes(), " to ", Pacer::kMaxRate));
+  }
+  start_ = backend_.Now();
+  CodecOptions codec_options = CodecOptionsOf(options_);
+  codec_options.source = backend_.source();
+  codec_options.link_header = backend_.link_header();
+  FATHOM_ASSIGN_OR_RETURN(const CodecModule codec,
+                          Register<CodecModule>::Find(options_.protocol));
+  FATHOM_ASSIGN_OR_RETURN(codec_, codec.make(codec_options));
+  FATHOM_ASSIGN_OR_RETURN(const StrategyModule strategy,
+                          Register<StrategyModule>::Find(options_.strategy));
+  FATHOM_RETURN_IF_ERROR(OpenSpool());
+  // More lanes would need a spool each, and a strategy over its own targets.
+  if (backend_.lanes() != 1) {
+    return absl::UnimplementedError("scans run on one lane");
+  }
+  FATHOM_ASSIGN_OR_RETURN(auto lane, OpenLane(strategy, 0));
+  lanes_.push_back(std::move(lane));
+  return absl::OkStatus();
+}
+
+absl::Status Scan::OpenSpool() {
+  std::error_code error;
+  std::filesystem::create_directory(PartialPath(options_.dataset), error);
+  if (error) {
+    return absl::ErrnoToStatus(
+        error.value(),
+        absl::StrCat("make directory ", PartialPath(options_.dataset)));
+  }
+  const uint64_t most_replies = targets_.size() * kMaxTtl.value();
+  SpoolOptions options;
+  options.boundaries = EvenBoundaries(
+      targets_,
+      std::clamp<uint64_t>(most_replies / kRepliesPerBucket, 1, kMaxBuckets));
+  options.metadata = MakeSpoolMetadata(
+      {.configuration = options_.configuration, .start = start_});
+  FATHOM_ASSIGN_OR_RETURN(
+      spool_, ReplySpool::Create(SpoolPath(options_.dataset), options));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Lane>> Scan::OpenLane(
+    const StrategyModule& module, size_t index) {
+  FATHOM_ASSIGN_OR_RETURN(auto strategy,
+                          module.make(targets_, StrategyOptionsOf(options_)));
+  return std::make_unique<Lane>(
+      Lane::Parts{.backend = backend_,
+                  .index = index,
+                  .codec = *codec_,
+                  .forbidden = forbidden_,
+                  .strategy = std::move(strategy),
+                  .pacer = Pacer(options_.pps, start_),
+                  .sinks = {spool_.get(), &discovery_}});
+}
+
+ScanProgress Scan::Progress(bool cooling_down) const {
+  ScanProgress progress{.start = start_,
+                        .now = backend_.Now(),
+                        .interfaces = discovery_.interfaces(),
+                        .links = discovery_.links(),
+                        .dropped = backend_.counters().rx_dropped,
+                        .cooling_down = cooling_down};
+  for (const auto& lane : lanes_) {
+    progress.planned += lane->planned();
+    progress.sent += lane->prober().sent().value();
+    progress.replies += lane->receiver().verdict(Verdict::kReply).value();
+  }
+  return progress;
+}
+
+ScanCounts Scan::Counts() const {
+  ScanCounts counts{.spool_lost = spool_->counters().lost,
+                    .backend = backend_.counters()};
+  for (const auto& lane : lanes_) {
+    counts.planned += lane->planned();
+    counts.sent += lane->prober().sent().value();
+    counts.withheld += lane->prober().withheld().value();
+    counts.feedback_dropped += lane->feedback().dropped().value();
+    for (size_t v = 0; v < kVerdicts; ++v) {
+      counts.verdicts[v] +=
+          lane->receiver().verdict(static_cast<Verdict>(v)).value();
+    }
+  }
+  return counts;
+}
+
+absl::StatusOr<ScanResult> Scan::Run(const ScanControl& control) {
+  RunOutcome outcome =
+      RunLanes(backend_, lanes_,
+               {.cooldown = options_.cooldown,
+                .max_runtime = options_.max_runtime,
+                .stop = control.stop,
+                .health = [this] { return spool_->status(); },
+                .progress =
+                    [&](bool cooling_down) {
+                      if (control.progress)
+                        control.progress(Progress(cooling_down));
+                    }});
+  ScanResult result{.end = outcome.end,
+                    .trouble = outcome.trouble,
+                    .start = start_,
+                    .sending_end = outcome.sending_end,
+                    .stop = backend_.Now()};
+  // What a failing disk did not take is counted, so the counts come after.
+  const absl::Status closed = spool_->Close(result.stop, "{}");
+  if (!closed.ok()) {
+    result.end = ScanEnd::kTrouble;
+    result.trouble.Update(closed);
+  }
+  result.counts = Counts();
+  spool_.reset();
+  ScanRecord record{.end = result.end,
+                    .trouble = std::string(result.trouble.message()),
+                    .configuration = options_.configuration,
+                    .start = result.start,
+                    .sending_end = result.sending_end,
+                    .stop = result.stop,
+                    .counts = result.counts};
+  const absl::Status finished = FinishDataset(options_.dataset, record);
+  if (!finished.ok()) {
+    return absl::Status(
+        finished.code(),
+        absl::StrCat(std::string(finished.message()), "; what was heard is in ",
+                     SpoolPath(options_.dataset), ", \"fathom recover ",
+                     options_.dataset, "\" makes the dataset of it"));
+  }
+  result.links = record.links;
+  result.manifest = MakeManifest(record);
+  return result;
+}
+
+}  // namespace
+
+absl::StatusOr<ScanResult> RunScan(Backend& backend, const TargetSet& targets,
+                                   const PrefixSet& forbidden,
+                                   const ScanOptions& options,
+                                   const ScanControl& control) {
+  FATHOM_RETURN_IF_ERROR(CheckNothingThere(options.dataset));
+  Scan scan(backend, targets, forbidden, options);
+  if (const absl::Status opened = scan.Open(); !opened.ok()) {
+    // Nothing has been heard, so nothing is lost.
+    std::error_code ignored;
+    std::filesystem::remove_all(PartialPath(options.dataset), ignored);
+    return opened;
+  }
+  return scan.Run(control);
+}
+
+absl::StatusOr<ScanPlan> PlanScan(const TargetSet& targets,
+                                  const ScanOptions& options,
+                                  size_t link_header) {
+  FATHOM_ASSIGN_OR_RETURN(const StrategyModule strategy_module,
+                          Register<StrategyModule>::Find(options.strategy));
+  FATHOM_ASSIGN_OR_RETURN(
+      const auto strategy,
+      strategy_module.make(targets, StrategyOptionsOf(options)));
+  FATHOM_ASSIGN_OR_RETURN(const CodecModule codec_module,
+                          Register<CodecModule>::Find(options.protocol));
+  CodecOptions codec_options = CodecOptionsOf(options);
+  codec_options.source = IpAddress::V4(0);
+  FATHOM_ASSIGN_OR_RETURN(const auto codec, codec_module.make(codec_options));
+  const uint64_t probes = strategy->planned();
+  const double seconds =
+      static_cast<double>(probes) / static_cast<double>(options.pps);
+  return ScanPlan{.probes = probes,
+                  .bytes = probes * (codec->probe_size() + link_header),
+                  .duration = options.cooldown +
+                              std::chrono::duration_cast<Nanos>(
+                                  std::chrono::duration<double>(seconds))};
+}
+
+}  // namespace fathom

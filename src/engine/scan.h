@@ -1,0 +1,115 @@
+#ifndef FATHOM_SRC_ENGINE_SCAN_H_
+#define FATHOM_SRC_ENGINE_SCAN_H_
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <stop_token>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "fathom/packet_io.h"
+#include "fathom/probe.h"
+#include "fathom/probe_codec.h"
+#include "fathom/targets.h"
+#include "src/links/link_builder.h"
+#include "src/net/prefix_set.h"
+
+namespace fathom {
+
+// The front door of the library: one scan, from targets to a dataset.
+//
+// Replies go to a spool in NAME.partial while the scan runs; as it ends the
+// spool becomes the dataset NAME and is removed. A scan that is killed leaves
+// the spool, and RecoverDataset() (src/engine/finish.h) makes the dataset of
+// it.
+
+struct ScanOptions {
+  std::string dataset;  // The directory to make. Nothing may be there yet.
+  std::string strategy = "sweep";
+  std::string protocol = "icmp";
+  uint64_t pps = 1000;  // Probes a second, over all lanes.
+  Ttl min_ttl{1};
+  Ttl max_ttl{32};
+  uint64_t seed = 0;  // Of the order of probes and of their proof.
+  Nanos cooldown = std::chrono::seconds(10);  // To hear late replies.
+  Nanos max_runtime{0};                       // Of sending; 0 for no limit.
+  std::string contact{};
+  // What the manifest says under "configuration": a JSON object.
+  std::string configuration = "{}";
+};
+
+// What a running scan has done so far.
+struct ScanProgress {
+  Instant start{};
+  Instant now{};
+  uint64_t planned = 0;
+  uint64_t sent = 0;
+  uint64_t replies = 0;
+  uint64_t interfaces = 0;  // At least: see src/engine/discovery.h.
+  uint64_t links = 0;       // Likewise.
+  uint64_t dropped = 0;     // Packets lost between the device and us.
+  bool cooling_down = false;
+};
+
+struct ScanControl {
+  std::stop_token stop{};  // Ends sending; the dataset is made all the same.
+  // Called on the thread of RunScan() several times a second, if given.
+  std::function<void(const ScanProgress&)> progress{};
+};
+
+enum class ScanEnd : uint8_t {
+  kDone,
+  kInterrupted,  // By ScanControl::stop.
+  kTimeLimit,    // By ScanOptions::max_runtime.
+  kTrouble,      // The device or the spool failed; see ScanResult::trouble.
+  kRecovered,    // Killed; made of what the spool held.
+};
+inline constexpr const char* kScanEndNames[] = {
+    "done", "interrupted", "time limit", "trouble", "recovered"};
+
+struct ScanCounts {
+  uint64_t planned = 0;
+  uint64_t sent = 0;
+  uint64_t withheld = 0;          // Stopped by the last check before the wire.
+  uint64_t feedback_dropped = 0;  // Replies that the strategy did not hear of.
+  uint64_t spool_lost = 0;        // Replies that a failing disk did not take.
+  std::array<uint64_t, kVerdicts> verdicts{};  // Received packets, by verdict.
+  BackendCounters backend{};
+};
+
+struct ScanResult {
+  ScanEnd end = ScanEnd::kDone;
+  absl::Status trouble{};
+  Instant start{};
+  Instant sending_end{};
+  Instant stop{};
+  ScanCounts counts{};
+  LinkStats links{};
+  std::string manifest{};  // As it stands in the dataset.
+};
+
+// Scans `targets` through `backend` and makes the dataset. `forbidden` is
+// checked once more just before the wire.
+//
+// Where the result has trouble, the dataset holds what was heard before it. A
+// non-OK status means that there is no dataset; it says what is left.
+absl::StatusOr<ScanResult> RunScan(Backend& backend, const TargetSet& targets,
+                                   const PrefixSet& forbidden,
+                                   const ScanOptions& options,
+                                   const ScanControl& control);
+
+// What RunScan() would do. Nothing is opened, sent or written.
+struct ScanPlan {
+  uint64_t probes = 0;
+  uint64_t bytes = 0;  // On the wire, at `link_header` bytes a frame more.
+  Nanos duration{};    // Of sending and cooldown.
+};
+absl::StatusOr<ScanPlan> PlanScan(const TargetSet& targets,
+                                  const ScanOptions& options,
+                                  size_t link_header);
+
+}  // namespace fathom
+
+#endif  // FATHOM_SRC_ENGINE_SCAN_H_
