@@ -1,0 +1,74 @@
+// fathom info: says what a dataset holds.
+
+#include <cstdio>
+#include <string>
+
+#include "absl/strings/str_format.h"
+#include "fathom/dataset.h"
+#include "src/base/status_macros.h"
+#include "tools/commands.h"
+#include "tools/exit_code.h"
+#include "tools/summary.h"
+
+namespace fathom {
+namespace {
+
+struct Rows {
+  uint64_t links = 0;
+  uint64_t gaps = 0;
+  uint64_t hops = 0;
+};
+
+// Reads every row, so that what is counted is also known to be readable.
+absl::StatusOr<Rows> CountRows(DatasetReader& reader) {
+  Rows rows;
+  while (true) {
+    FATHOM_ASSIGN_OR_RETURN(const auto links, reader.NextLinks());
+    if (links.empty()) break;
+    for (const Link& link : links) ++(link.gap == 0 ? rows.links : rows.gaps);
+  }
+  while (true) {
+    FATHOM_ASSIGN_OR_RETURN(const auto replies, reader.NextReplies());
+    if (replies.empty()) return rows;
+    rows.hops += replies.size();
+  }
+}
+
+struct InfoFlags {
+  std::string dataset;
+  bool json = false;
+  bool verbose = false;
+};
+
+int RunCommand(const InfoFlags& flags) {
+  const auto reader = OpenDataset(flags.dataset);
+  if (!reader.ok()) return Report(reader.status());
+  const std::string manifest = (*reader)->manifest();
+  if (flags.json) {
+    std::printf("%s\n", manifest.c_str());
+    return kExitDone;
+  }
+  const auto rows = CountRows(**reader);
+  if (!rows.ok()) return Report(rows.status());
+  std::fputs(Summarize(manifest, flags.dataset).c_str(), stdout);
+  std::printf("%s", absl::StrFormat("Rows:      %d in links.parquet, %d in "
+                                    "gaps.parquet, %d in hops.parquet\n",
+                                    rows->links, rows->gaps, rows->hops)
+                        .c_str());
+  if (flags.verbose) std::fputs(ListCounters(manifest).c_str(), stdout);
+  return kExitDone;
+}
+
+}  // namespace
+
+void AddInfo(CLI::App& app, int& exit_code) {
+  CLI::App* const command =
+      app.add_subcommand("info", "Say what a dataset holds");
+  const auto flags = std::make_shared<InfoFlags>();
+  command->add_option("NAME", flags->dataset, "the dataset")->required();
+  command->add_flag("--json", flags->json, "the manifest as it is");
+  command->add_flag("-v,--verbose", flags->verbose, "all counters");
+  command->callback([flags, &exit_code] { exit_code = RunCommand(*flags); });
+}
+
+}  // namespace fathom

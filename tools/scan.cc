@@ -1,0 +1,265 @@
+// fathom scan: probes the targets and writes a dataset.
+
+#include "src/engine/scan.h"
+
+#include <csignal>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <stop_token>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "fathom/registry.h"
+#include "src/base/status_macros.h"
+#include "src/engine/finish.h"
+#include "src/net/special_purpose.h"
+#include "src/schedule/exclusions.h"
+#include "src/schedule/permutation.h"
+#include "src/schedule/targets.h"
+#include "tools/commands.h"
+#include "tools/exit_code.h"
+#include "tools/interrupts.h"
+#include "tools/quantity.h"
+#include "tools/scan_options.h"
+#include "tools/status_line.h"
+#include "tools/summary.h"
+
+namespace fathom {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// What is to be scanned, and what must not be.
+struct ScanInput {
+  LoadedTargets loaded;
+  Exclusions exclusions;
+  PrefixSet forbidden;  // Exclusions, and special-purpose unless asked for.
+  Shard shard;
+};
+
+absl::StatusOr<ScanInput> LoadInput(const ScanFlags& flags, uint64_t seed) {
+  ScanInput input;
+  FATHOM_ASSIGN_OR_RETURN(input.shard, ToShard(flags));
+  FATHOM_ASSIGN_OR_RETURN(input.exclusions, LoadExclusions(flags.exclude));
+  FATHOM_ASSIGN_OR_RETURN(
+      input.loaded, LoadTargets({.path = flags.targets,
+                                 .seed = seed,
+                                 .per_prefix = flags.per_prefix,
+                                 .exclusions = &input.exclusions.set,
+                                 .include_special = flags.include_special}));
+  if (input.shard.count > 1) {
+    input.loaded.targets =
+        Deal(input.loaded.targets, input.shard.index, input.shard.count);
+  }
+  input.forbidden =
+      flags.include_special
+          ? input.exclusions.set
+          : PrefixSet::Union(input.exclusions.set, SpecialPurposeSet());
+  return input;
+}
+
+Json DescribeFile(const AddressFileSummary& file) {
+  return {{"path", file.path},
+          {"bytes", file.bytes},
+          {"lines", file.counts.lines},
+          {"xxh3", absl::StrFormat("%016x", file.xxh3)}};
+}
+
+Json DescribeTargets(const ScanInput& input) {
+  const TargetCounts& counts = input.loaded.counts;
+  return {{"file", DescribeFile(input.loaded.file)},
+          {"addresses", input.loaded.file.counts.addresses},
+          {"prefixes", input.loaded.file.counts.prefixes},
+          {"chosen", counts.chosen},
+          {"duplicates", counts.duplicates},
+          {"excluded", counts.excluded},
+          {"special", counts.special},
+          {"probed", input.loaded.targets.size()}};
+}
+
+// What the manifest says of how the scan was meant.
+std::string Configuration(const ScanFlags& flags, const ScanOptions& options,
+                          const ScanInput& input) {
+  Json exclusions = Json::array();
+  for (const AddressFileSummary& file : input.exclusions.files) {
+    exclusions.push_back(DescribeFile(file));
+  }
+  const auto seconds = [](Nanos time) {
+    return std::chrono::duration<double>(time).count();
+  };
+  const Json configuration = {
+      {"targets", DescribeTargets(input)},
+      {"exclusions", std::move(exclusions)},
+      {"special_purpose",
+       flags.include_special
+           ? Json("included")
+           : Json(absl::StrCat("excluded as of ", kSpecialPurposeAsOf))},
+      {"per_prefix", flags.per_prefix},
+      {"shard", {{"index", input.shard.index}, {"count", input.shard.count}}},
+      {"backend", flags.backend},
+      {"interface", flags.interface},
+      {"strategy", options.strategy},
+      {"protocol", options.protocol},
+      {"pps", options.pps},
+      {"min_ttl", options.min_ttl.value()},
+      {"max_ttl", options.max_ttl.value()},
+      {"seed", options.seed},
+      {"permutation", kPermutationName},
+      {"cooldown_s", seconds(options.cooldown)},
+      {"max_runtime_s", seconds(options.max_runtime)},
+      {"contact", options.contact}};
+  return configuration.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+void PrintHead(const ScanFlags& flags, const ScanOptions& options,
+               const ScanInput& input, const ScanPlan& plan) {
+  const TargetCounts& counts = input.loaded.counts;
+  std::fprintf(
+      stderr, "%s",
+      absl::StrFormat(
+          "fathom " FATHOM_VERSION ": %d targets (%d duplicates, %d excluded, "
+          "%d special-purpose left out), TTL %d to %d, seed %d\n"
+          "%s %s probes at %sp/s: about %s, %sB\n",
+          input.loaded.targets.size(), counts.duplicates, counts.excluded,
+          counts.special, options.min_ttl.value(), options.max_ttl.value(),
+          options.seed, FormatQuantity(static_cast<double>(plan.probes)),
+          options.protocol, FormatQuantity(static_cast<double>(options.pps)),
+          FormatDuration(plan.duration),
+          FormatQuantity(static_cast<double>(plan.bytes)))
+          .c_str());
+  std::fprintf(
+      stderr, "Special-purpose addresses are %s (registry of %s); %s\n",
+      flags.include_special ? "included" : "left out", kSpecialPurposeAsOf,
+      flags.exclude.empty() ? "no exclusion list is given (--exclude FILE)"
+                            : "the exclusion lists are loaded");
+}
+
+int DryRun(const ScanFlags& flags, const ScanOptions& options,
+           const ScanInput& input, const ScanPlan& plan) {
+  if (flags.json) {
+    const Json json = {
+        {"probes", plan.probes},
+        {"bytes", plan.bytes},
+        {"seconds", std::chrono::duration<double>(plan.duration).count()},
+        {"configuration", Json::parse(Configuration(flags, options, input))}};
+    std::printf("%s\n", json.dump(2).c_str());
+    return kExitDone;
+  }
+  std::printf(
+      "%s",
+      absl::StrFormat(
+          "Would send %d probes to %d targets, %d bytes on an Ethernet wire,\n"
+          "for %s at %d probes a second, cooldown included. Nothing was "
+          "sent.\n",
+          plan.probes, input.loaded.targets.size(), plan.bytes,
+          FormatDuration(plan.duration), options.pps)
+          .c_str());
+  return kExitDone;
+}
+
+int ExitCodeOf(const ScanResult& result) {
+  switch (result.end) {
+    case ScanEnd::kTrouble:
+      return kExitFailed;
+    case ScanEnd::kInterrupted:
+      return kExitInterrupted;
+    case ScanEnd::kTimeLimit:
+      return kExitIncomplete;
+    case ScanEnd::kDone:
+    case ScanEnd::kRecovered:
+      break;
+  }
+  // A twentieth of the replies lost before they were read is too much to call
+  // the result complete.
+  const uint64_t heard =
+      result.counts.verdicts[static_cast<size_t>(Verdict::kReply)];
+  const bool lossy = result.counts.backend.rx_dropped * 20 > heard ||
+                     result.counts.backend.tx_failed * 100 > result.counts.sent;
+  return lossy && result.counts.sent > 0 ? kExitIncomplete : kExitDone;
+}
+
+// Errors of opening a backend are about the device, unless the user's own
+// words are wrong.
+int ReportDevice(const absl::Status& status) {
+  const int code = Report(status);
+  return absl::IsInvalidArgument(status) ? code : kExitDevice;
+}
+
+void PrintResult(const ScanFlags& flags, const ScanResult& result) {
+  if (!result.trouble.ok()) {
+    std::fprintf(stderr, "fathom: %s; what was heard before is in %s\n",
+                 std::string(result.trouble.message()).c_str(),
+                 flags.output.c_str());
+  }
+  if (flags.json) {
+    std::printf("%s\n", result.manifest.c_str());
+  } else if (!flags.quiet) {
+    std::fputs(Summarize(result.manifest, flags.output).c_str(), stdout);
+    if (flags.verbose) {
+      std::fputs(ListCounters(result.manifest).c_str(), stdout);
+    }
+  }
+}
+
+int RunWith(const ScanFlags& flags, ScanOptions options,
+            const ScanInput& input) {
+  if (const auto status = CheckNothingThere(options.dataset); !status.ok()) {
+    return Report(status);
+  }
+  const auto module = Register<BackendModule>::Find(flags.backend);
+  if (!module.ok()) {
+    return Report(absl::InvalidArgumentError(
+        absl::StrCat("--backend ", std::string(module.status().message()))));
+  }
+  auto backend_options = ToBackendOptions(flags);
+  if (!backend_options.ok()) return Report(backend_options.status());
+  backend_options->toward = input.loaded.targets[0];
+  Interrupts interrupts;
+  const auto backend = module->open(*backend_options);
+  if (!backend.ok()) return ReportDevice(backend.status());
+  if (!flags.quiet) {
+    std::fprintf(stderr, "Through %s\n", (*backend)->Describe().c_str());
+  }
+  options.configuration = Configuration(flags, options, input);
+  StatusLine line(flags.quiet);
+  const auto result =
+      RunScan(**backend, input.loaded.targets, input.forbidden, options,
+              {.stop = interrupts.token(),
+               .progress = [&line](const ScanProgress& p) { line.Update(p); }});
+  line.Finish();
+  if (!result.ok()) return Report(result.status());
+  PrintResult(flags, *result);
+  return ExitCodeOf(*result);
+}
+
+int RunCommand(const ScanFlags& flags) {
+  const auto options = ToScanOptions(flags);
+  if (!options.ok()) return Report(options.status());
+  const auto input = LoadInput(flags, options->seed);
+  if (!input.ok()) return Report(input.status());
+  if (input->loaded.targets.empty()) {
+    return Report(absl::InvalidArgumentError(
+        absl::StrCat("--shard ", flags.shard, ": no target falls into it")));
+  }
+  constexpr size_t kEthernet = 14;
+  const auto plan = PlanScan(input->loaded.targets, *options, kEthernet);
+  if (!plan.ok()) return Report(plan.status());
+  if (!flags.quiet) PrintHead(flags, *options, *input, *plan);
+  if (flags.dry_run) return DryRun(flags, *options, *input, *plan);
+  return RunWith(flags, *options, *input);
+}
+
+}  // namespace
+
+void AddScan(CLI::App& app, int& exit_code) {
+  CLI::App* const command = app.add_subcommand(
+      "scan", "Probe the targets in a file (- for standard input)");
+  const auto flags = std::make_shared<ScanFlags>();
+  DeclareScanFlags(*command, *flags);
+  command->callback([flags, &exit_code] { exit_code = RunCommand(*flags); });
+}
+
+}  // namespace fathom

@@ -1,0 +1,176 @@
+#include "tools/scan_options.h"
+
+#include <random>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "fathom/registry.h"
+#include "fathom/strategy.h"
+#include "src/base/status_macros.h"
+#include "tools/quantity.h"
+
+namespace fathom {
+namespace {
+
+template <typename Module>
+std::string Names() {
+  std::string names;
+  for (const Module& module : Register<Module>::All()) {
+    absl::StrAppend(&names, names.empty() ? "" : ", ", module.name);
+  }
+  return names;
+}
+
+absl::Status Wrong(const std::string& option, const std::string& value,
+                   const std::string& wanted) {
+  return absl::InvalidArgumentError(
+      absl::StrCat(option, " ", value, ": ", wanted));
+}
+
+absl::StatusOr<Nanos> Duration(const std::string& option,
+                               const std::string& value) {
+  const auto duration = ParseDuration(value);
+  if (!duration) {
+    return Wrong(option, value,
+                 "not a duration; write seconds, or 90s, 15m, 2h, 1d");
+  }
+  return *duration;
+}
+
+absl::StatusOr<uint64_t> Seed(const std::string& value) {
+  if (value.empty()) {
+    std::random_device device;
+    return uint64_t{device()} << 32 | device();
+  }
+  uint64_t seed = 0;
+  if (!absl::SimpleAtoi(value, &seed)) {
+    return Wrong("--seed", value, "not a whole number below 2^64");
+  }
+  return seed;
+}
+
+absl::Status CheckTtls(const ScanFlags& flags) {
+  if (flags.min_ttl >= 1 && flags.min_ttl <= flags.max_ttl &&
+      flags.max_ttl <= kMaxTtl.value()) {
+    return absl::OkStatus();
+  }
+  return Wrong(
+      "--min-ttl", absl::StrCat(flags.min_ttl, " --max-ttl ", flags.max_ttl),
+      absl::StrCat("must satisfy 1 <= min <= max <= ", kMaxTtl.value()));
+}
+
+absl::StatusOr<std::optional<IpAddress>> OptionalAddress(
+    const std::string& option, const std::string& value) {
+  if (value.empty()) return std::nullopt;
+  const auto address = IpAddress::Parse(value);
+  if (!address || address->family() != Family::kIpv4) {
+    return Wrong(option, value, "not an IPv4 address such as 192.0.2.1");
+  }
+  return address;
+}
+
+}  // namespace
+
+void DeclareScanFlags(CLI::App& app, ScanFlags& f) {
+  // The last of two settles it, so that scripts can append.
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  const auto text = [&app](const char* name, std::string& value,
+                           const char* kind, const std::string& help) {
+    return app.add_option(name, value, help)->type_name(kind);
+  };
+  app.add_option("TARGETS", f.targets, "file of addresses and prefixes")
+      ->required();
+  text("-o,--output", f.output, "NAME", "directory of the dataset to make");
+  text("-p,--pps", f.pps, "N", "probes a second; K, M, G are understood [1K]");
+  text("-b,--backend", f.backend, "B", Names<BackendModule>() + " [io_uring]");
+  text("-i,--interface", f.interface, "DEV",
+       "network interface [by route], or scenario file");
+  text("--source", f.source, "ADDR",
+       "address to probe from [of the interface]");
+  text("--gateway", f.gateway, "ADDR", "first router [by route]");
+  text("--gateway-mac", f.gateway_mac, "MAC", "its Ethernet address [by ARP]");
+  text("--strategy", f.strategy, "S", Names<StrategyModule>() + " [sweep]");
+  text("--protocol", f.protocol, "P", Names<CodecModule>() + " [icmp]");
+  app.add_option("--min-ttl", f.min_ttl, "lowest TTL to probe [1]")
+      ->type_name("N");
+  app.add_option("--max-ttl", f.max_ttl, "highest TTL to probe [32]")
+      ->type_name("N");
+  text("-e,--seed", f.seed, "N", "repeats a scan's choices [drawn, printed]");
+  app.add_option("--exclude", f.exclude, "never probe what FILE lists")
+      ->type_name("FILE")
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  text("--shard", f.shard, "I/N", "only part I of the targets dealt to N");
+  app.add_flag("--include-special", f.include_special,
+               "probe special-purpose addresses too (labs)");
+  app.add_option("--per-prefix", f.per_prefix, "addresses per /24 [1]")
+      ->type_name("N");
+  text("-c,--cooldown", f.cooldown, "TIME",
+       "hear late replies this long [10s]");
+  text("--max-runtime", f.max_runtime, "TIME", "stop sending after it");
+  text("--contact", f.contact, "TEXT", "goes into every probe: who you are");
+  app.add_flag("--dry-run", f.dry_run, "say what would be sent; send nothing");
+  app.add_flag("--json", f.json, "the summary as JSON on standard output");
+  app.add_flag("-q,--quiet", f.quiet, "nothing but errors");
+  app.add_flag("-v,--verbose", f.verbose, "all counters at the end");
+}
+
+absl::StatusOr<ScanOptions> ToScanOptions(const ScanFlags& flags) {
+  ScanOptions options;
+  FATHOM_RETURN_IF_ERROR(CheckTtls(flags));
+  options.min_ttl = Ttl(static_cast<uint8_t>(flags.min_ttl));
+  options.max_ttl = Ttl(static_cast<uint8_t>(flags.max_ttl));
+  const auto pps = ParseQuantity(flags.pps);
+  if (!pps) {
+    return Wrong("--pps", flags.pps, "not a rate; write 10000, 10K or 1.5M");
+  }
+  options.pps = *pps;
+  FATHOM_ASSIGN_OR_RETURN(options.cooldown,
+                          Duration("--cooldown", flags.cooldown));
+  FATHOM_ASSIGN_OR_RETURN(options.max_runtime,
+                          Duration("--max-runtime", flags.max_runtime));
+  FATHOM_ASSIGN_OR_RETURN(options.seed, Seed(flags.seed));
+  if (flags.contact.size() > kMaxContact) {
+    return Wrong("--contact", flags.contact,
+                 absl::StrCat("longer than ", kMaxContact, " bytes"));
+  }
+  if (flags.per_prefix < 1 || flags.per_prefix > 256) {
+    return Wrong("--per-prefix", absl::StrCat(flags.per_prefix),
+                 "must be 1 to 256");
+  }
+  if (flags.output.empty() && !flags.dry_run) {
+    return absl::InvalidArgumentError(
+        "no dataset to write; name it with -o NAME, or use --dry-run");
+  }
+  options.dataset = flags.output;
+  options.strategy = flags.strategy;
+  options.protocol = flags.protocol;
+  options.contact = flags.contact;
+  return options;
+}
+
+absl::StatusOr<Shard> ToShard(const ScanFlags& flags) {
+  const std::vector<std::string> parts = absl::StrSplit(flags.shard, '/');
+  Shard shard;
+  if (parts.size() != 2 || !absl::SimpleAtoi(parts[0], &shard.index) ||
+      !absl::SimpleAtoi(parts[1], &shard.count) || shard.index < 1 ||
+      shard.index > shard.count) {
+    return Wrong("--shard", flags.shard, "not a part such as 1/4 or 4/4");
+  }
+  --shard.index;
+  return shard;
+}
+
+absl::StatusOr<BackendOptions> ToBackendOptions(const ScanFlags& flags) {
+  BackendOptions options;
+  options.device = flags.interface;
+  options.gateway_mac = flags.gateway_mac;
+  FATHOM_ASSIGN_OR_RETURN(options.source,
+                          OptionalAddress("--source", flags.source));
+  FATHOM_ASSIGN_OR_RETURN(options.gateway,
+                          OptionalAddress("--gateway", flags.gateway));
+  return options;
+}
+
+}  // namespace fathom

@@ -1,0 +1,60 @@
+#ifndef FATHOM_TOOLS_SCAN_OPTIONS_H_
+#define FATHOM_TOOLS_SCAN_OPTIONS_H_
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "fathom/packet_io.h"
+#include "src/engine/scan.h"
+
+namespace fathom {
+
+// What the user wrote on the command line of `fathom scan`.
+struct ScanFlags {
+  std::string targets;
+  std::string output;
+  std::string pps = "1K";
+  std::string backend = "io_uring";
+  std::string interface;
+  std::string source;
+  std::string gateway;
+  std::string gateway_mac;
+  std::string strategy = "sweep";
+  std::string protocol = "icmp";
+  int min_ttl = 1;
+  int max_ttl = 32;
+  std::string seed;
+  std::vector<std::string> exclude;
+  std::string shard = "1/1";
+  bool include_special = false;
+  uint32_t per_prefix = 1;
+  std::string cooldown = "10s";
+  std::string max_runtime = "0";
+  std::string contact;
+  bool dry_run = false;
+  bool json = false;
+  bool quiet = false;
+  bool verbose = false;
+};
+
+// Declares the options on `app`; `flags` must outlive it.
+void DeclareScanFlags(CLI::App& app, ScanFlags& flags);
+
+// What the flags mean; the error says which one is wrong and what would do. A
+// seed that was not given is drawn.
+absl::StatusOr<ScanOptions> ToScanOptions(const ScanFlags& flags);
+// One part of a scan that is dealt to several: 1/4 to 4/4.
+struct Shard {
+  uint64_t index = 0;  // From 0.
+  uint64_t count = 1;
+};
+absl::StatusOr<Shard> ToShard(const ScanFlags& flags);
+
+absl::StatusOr<BackendOptions> ToBackendOptions(const ScanFlags& flags);
+
+}  // namespace fathom
+
+#endif  // FATHOM_TOOLS_SCAN_OPTIONS_H_

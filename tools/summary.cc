@@ -1,0 +1,115 @@
+#include "tools/summary.h"
+
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "tools/quantity.h"
+
+namespace fathom {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json Read(const std::string& manifest) {
+  return Json::parse(manifest, nullptr, /*allow_exceptions=*/false);
+}
+
+// The number at a path such as "/probes/sent"; 0 where it is not known.
+uint64_t Number(const Json& manifest, const char* path) {
+  const Json::json_pointer pointer(path);
+  if (!manifest.contains(pointer)) return 0;
+  const Json& value = manifest.at(pointer);
+  return value.is_number_unsigned() ? value.get<uint64_t>() : 0;
+}
+
+std::string Text(const Json& manifest, const char* path) {
+  const Json::json_pointer pointer(path);
+  if (!manifest.contains(pointer)) return "";
+  const Json& value = manifest.at(pointer);
+  return value.is_string() ? value.get<std::string>() : "";
+}
+
+std::string Percent(uint64_t part, uint64_t whole) {
+  if (whole == 0) return "-";
+  return absl::StrFormat(
+      "%.1f%%", 100.0 * static_cast<double>(part) / static_cast<double>(whole));
+}
+
+std::string ProbesLine(const Json& m) {
+  const uint64_t answered = Number(m, "/probes/answered");
+  if (m["probes"]["sent"].is_null()) {
+    return absl::StrFormat(
+        "Probes:    how many were sent is not known; %d were answered\n",
+        answered);
+  }
+  const uint64_t sent = Number(m, "/probes/sent");
+  return absl::StrFormat(
+      "Probes:    %d sent of %d planned; %d answered (%s), %d unanswered\n",
+      sent, Number(m, "/probes/planned"), answered, Percent(answered, sent),
+      Number(m, "/probes/unanswered"));
+}
+
+std::string LossLine(const Json& m) {
+  std::string losses;
+  const auto add = [&](const char* path, const char* what) {
+    const uint64_t count = Number(m, path);
+    if (count != 0) {
+      absl::StrAppend(&losses, losses.empty() ? "" : ", ", count, " ", what);
+    }
+  };
+  add("/losses/receive_dropped", "packets dropped before we read them");
+  add("/losses/send_failed", "probes that the device did not take");
+  add("/losses/spool_lost", "replies lost to a failing disk");
+  add("/losses/spool_damaged_bytes", "damaged bytes in the spool");
+  add("/probes/withheld", "probes withheld by the last check of exclusions");
+  return absl::StrCat("Lost:      ", losses.empty() ? "nothing" : losses, "\n");
+}
+
+void List(const Json& value, const std::string& name, std::string& out) {
+  if (value.is_object()) {
+    for (const auto& [key, inner] : value.items()) {
+      List(inner, name.empty() ? key : absl::StrCat(name, ".", key), out);
+    }
+  } else if (value.is_number()) {
+    absl::StrAppendFormat(&out, "  %-36s %s\n", name, value.dump());
+  }
+}
+
+}  // namespace
+
+std::string Summarize(const std::string& manifest, const std::string& name) {
+  const Json m = Read(manifest);
+  std::string out = absl::StrFormat("Scan %s: %s\n", Text(m, "/end"), name);
+  if (!Text(m, "/trouble").empty()) {
+    absl::StrAppend(&out, "Trouble:   ", Text(m, "/trouble"), "\n");
+  }
+  absl::StrAppend(&out, "Time:      ", Text(m, "/start"), " to ",
+                  Text(m, "/stop"), "\n", ProbesLine(m));
+  absl::StrAppendFormat(
+      &out,
+      "Replies:   %d valid, %d of them repeated; %d rewritten, %d foreign, "
+      "%d malformed\n",
+      Number(m, "/replies/valid"), Number(m, "/replies/duplicate"),
+      Number(m, "/replies/rewritten"), Number(m, "/replies/foreign"),
+      Number(m, "/replies/malformed"));
+  absl::StrAppend(&out, LossLine(m));
+  absl::StrAppendFormat(
+      &out,
+      "Found:     %d links; %d pairs with silent hops between; %d targets "
+      "reached, %d loops\n",
+      Number(m, "/links/links"), Number(m, "/links/gaps"),
+      Number(m, "/links/ends/destination"), Number(m, "/links/ends/loop"));
+  absl::StrAppend(&out, "Seed:      ", Number(m, "/configuration/seed"), "\n");
+  return out;
+}
+
+std::string ListCounters(const std::string& manifest) {
+  Json m = Read(manifest);
+  m.erase("configuration");
+  std::string out;
+  List(m, "", out);
+  return out;
+}
+
+}  // namespace fathom
