@@ -1,0 +1,295 @@
+#!/usr/bin/env python3
+"""The command as its users meet it, on the simulated internet.
+
+Usage: cli_test.py FATHOM SCENARIO_DIRECTORY
+"""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import tap
+
+SCENARIOS = None  # Directory of the scenario files.
+FATHOM = None
+HERE = None  # The test's own directory.
+
+SMALL = ["--backend", "simulated", "--seed", "1", "--pps", "100K"]
+
+# What is wrong, the arguments, the exit code, and what the error must name.
+# "T" stands for a good target file.
+SCAN = ["scan", "T", "-o", "out"] + SMALL
+BAD_INPUTS = [
+    ("no command", [], 2, "subcommand"),
+    ("unknown command", ["scam"], 2, "scam"),
+    ("unknown option", SCAN + ["--ttl", "3"], 2, "--ttl"),
+    ("no targets", ["scan", "-o", "out"], 2, "TARGETS"),
+    ("no output", ["scan", "T"] + SMALL, 2, "-o NAME"),
+    ("missing target file", ["scan", "nowhere.txt", "-o", "out"], 2,
+     "nowhere.txt"),
+    ("directory as targets", ["scan", ".", "-o", "out"], 2, "directory"),
+    ("empty target file", ["scan", "empty", "-o", "out"], 2, "empty"),
+    ("bad address", ["scan", "bad-address", "-o", "out"], 2,
+     "bad-address:3"),
+    ("host bits set", ["scan", "host-bits", "-o", "out"], 2,
+     "4.0.0.0/24"),
+    ("prefix too long", ["scan", "long-prefix", "-o", "out"], 2,
+     "long-prefix:1"),
+    ("IPv6 target", ["scan", "ipv6", "-o", "out"], 2, "IPv6"),
+    ("binary target file", ["scan", "binary", "-o", "out"], 2, "binary"),
+    ("only special-purpose targets", ["scan", "special", "-o", "out"], 2,
+     "--include-special"),
+    ("missing exclusion file", SCAN + ["--exclude", "no-list"], 2, "no-list"),
+    ("unreadable line in exclusions", SCAN + ["--exclude", "bad-exclude"], 2,
+     "bad-exclude:2"),
+    ("everything excluded", SCAN + ["--exclude", "all"], 2, "excluded"),
+    ("rate of zero", SCAN + ["--pps", "0"], 2, "--pps"),
+    ("rate in words", SCAN + ["--pps", "fast"], 2, "--pps"),
+    ("rate beyond reason", SCAN + ["--pps", "2000G"], 2, "rate"),
+    ("TTL of zero", SCAN + ["--min-ttl", "0"], 2, "--min-ttl"),
+    ("TTLs the wrong way round", SCAN + ["--min-ttl", "9", "--max-ttl", "8"],
+     2, "--max-ttl"),
+    ("TTL too large", SCAN + ["--max-ttl", "64"], 2, "--max-ttl"),
+    ("TTL no number", SCAN + ["--max-ttl", "x"], 2, "--max-ttl"),
+    ("seed too large", SCAN + ["--seed", "99999999999999999999"], 2, "--seed"),
+    ("cooldown in words", SCAN + ["--cooldown", "long"], 2, "--cooldown"),
+    ("negative runtime", SCAN + ["--max-runtime", "-5"], 2, "--max-runtime"),
+    ("shard out of range", SCAN + ["--shard", "5/4"], 2, "--shard"),
+    ("addresses per prefix", SCAN + ["--per-prefix", "0"], 2, "--per-prefix"),
+    ("contact too long", SCAN + ["--contact", "x" * 65], 2, "--contact"),
+    ("unknown backend", SCAN + ["--backend", "pigeon"], 2, "simulated"),
+    ("unknown strategy", SCAN + ["--strategy", "guess"], 2, "sweep"),
+    ("unknown protocol", SCAN + ["--protocol", "sctp"], 2, "icmp"),
+    ("source no address", SCAN + ["--source", "here"], 2, "--source"),
+    ("missing scenario", SCAN + ["--interface", "no.lab"], 3, "no.lab"),
+    ("bad scenario", SCAN + ["--interface", "bad.lab"], 2, "bad.lab:1"),
+    ("no such interface", ["scan", "T", "-o", "out", "--interface", "nic9"], 3,
+     "nic9"),
+    ("output exists", ["scan", "T", "-o", "exists"] + SMALL, 2, "exists"),
+    ("output in no directory", ["scan", "T", "-o", "no/where"] + SMALL, 2,
+     "no/where"),
+    ("info on nothing", ["info", "nothing"], 2, "nothing"),
+    ("info on another directory", ["info", "exists"], 2, "exists"),
+    ("convert to a strange format", ["convert", "exists", "--to", "pcap"], 2,
+     "csv"),
+    ("convert a strange table", ["convert", "exists", "--table", "x"], 2,
+     "hops"),
+    ("recover nothing", ["recover", "nothing"], 2, "nothing"),
+]
+
+
+def make_inputs():
+    files = {
+        "T": "4.0.0.0/20\n",
+        "empty": "",
+        "bad-address": "4.0.0.0/24\n# fine\n4.0.0.256\n",
+        "host-bits": "4.0.0.1/24\n",
+        "long-prefix": "4.0.0.0/33\n",
+        "ipv6": "2001:db8::/32\n",
+        "special": "10.0.0.0/8\n192.168.0.0/16\n",
+        "bad-exclude": "4.0.1.0/24\n4.0.2.0/x\n",
+        "all": "0.0.0.0/0\n",
+        "bad.lab": "colour = blue\n",
+    }
+    for name, text in files.items():
+        (HERE / name).write_text(text)
+    (HERE / "binary").write_bytes(bytes(range(256)) * 16)
+    (HERE / "exists").mkdir()
+
+
+def test_tells_bad_input_from_good():
+    """Every bad input has its exit code, names its cause and leaves nothing."""
+    wrong = []
+    for what, arguments, code, named in BAD_INPUTS:
+        before = sorted(os.listdir(HERE))
+        done = FATHOM.run(*arguments)
+        if done.returncode != code:
+            wrong.append(f"{what}: exit {done.returncode}, not {code}: "
+                         f"{done.stderr}")
+        elif named not in done.stderr:
+            wrong.append(f"{what}: no {named!r} in: {done.stderr}")
+        elif sorted(os.listdir(HERE)) != before:
+            wrong.append(f"{what}: left something behind")
+    assert not wrong, "\n".join(wrong)
+    assert len(BAD_INPUTS) >= 20
+
+
+def test_needs_permission_for_real_packets():
+    """Without CAP_NET_RAW the io_uring backend says what to grant."""
+    if os.geteuid() != 0:
+        raise tap.Skip("needs root, to give it up")
+    done = subprocess.run(
+        ["setpriv", "--bounding-set", "-net_raw,-net_admin", "--inh-caps",
+         "-net_raw,-net_admin"] +
+        FATHOM.command("scan", "T", "-o", "out", "--interface", "lo",
+                       "--gateway-mac", "02:00:00:00:00:01"),
+        cwd=HERE, capture_output=True, text=True, check=False)
+    assert done.returncode == 3, done.stderr
+    assert "cap_net_raw" in done.stderr.lower(), done.stderr
+
+
+def test_dry_run_sends_and_writes_nothing():
+    before = sorted(os.listdir(HERE))
+    text = FATHOM.ok("scan", "T", "--dry-run", *SMALL)
+    assert "512 probes" in text and "Nothing was sent" in text, text
+    plan = json.loads(FATHOM.ok("scan", "T", "--dry-run", "--json", *SMALL))
+    assert plan["probes"] == 16 * 32, plan
+    assert sorted(os.listdir(HERE)) == before
+
+
+def test_reads_targets_from_standard_input():
+    FATHOM.ok("scan", "-", "-o", "piped", *SMALL,
+              stdin="4.0.0.0/22\r\n\n # comment\n4.0.0.0/24\n4.0.9.9")
+    targets = FATHOM.manifest("piped")["configuration"]["targets"]
+    assert targets["probed"] == 5 and targets["duplicates"] == 1, targets
+
+
+def test_same_seed_gives_the_same_bytes():
+    for name in ("one", "two"):
+        FATHOM.ok("scan", "T", "-o", name, *SMALL)
+    for file in ("links.parquet", "gaps.parquet", "hops.parquet",
+                 "manifest.json"):
+        assert (HERE / "one" / file).read_bytes() == \
+            (HERE / "two" / file).read_bytes(), file
+    FATHOM.ok("scan", "T", "-o", "three", *SMALL[:2], "--seed", 2)
+    assert (HERE / "one/hops.parquet").read_bytes() != \
+        (HERE / "three/hops.parquet").read_bytes()
+
+
+def test_counts_add_up():
+    probes = FATHOM.manifest("one")["probes"]
+    assert probes["sent"] == probes["planned"] == 512, probes
+    assert probes["answered"] + probes["unanswered"] == probes["sent"]
+    cells = {(h["target"], h["flow"], h["ttl"])
+             for h in FATHOM.rows("one", "hops")}
+    assert len(cells) == probes["answered"], probes
+
+
+def test_json_prints_the_manifest():
+    printed = json.loads(FATHOM.ok("scan", "T", "-o", "jsonned", "--json",
+                                   *SMALL))
+    assert printed == FATHOM.manifest("jsonned")
+    assert json.loads(FATHOM.ok("info", "jsonned", "--json")) == printed
+
+
+def test_quiet_prints_nothing():
+    done = FATHOM.run("scan", "T", "-o", "hushed", "-q", *SMALL)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), done
+
+
+def test_shards_are_the_whole_scan_dealt_out():
+    """Shards send exactly what one scan would, once."""
+    whole = {h["target"] for h in FATHOM.rows("one", "hops")}
+    parts = []
+    for i in (1, 2, 3):
+        FATHOM.ok("scan", "T", "-o", f"part{i}", "--shard", f"{i}/3", *SMALL)
+        parts += sorted({h["target"]
+                         for h in FATHOM.rows(f"part{i}", "hops")})
+    assert sorted(parts) == sorted(whole)
+
+
+def test_time_limit_ends_as_incomplete():
+    done = FATHOM.run("scan", "T", "-o", "limited", *SMALL[:4], "--pps", 100,
+                      "--max-runtime", "2s")
+    assert done.returncode == 4, done
+    probes = FATHOM.manifest("limited")["probes"]
+    assert 190 <= probes["sent"] <= 210, probes
+
+
+def big_scan(name):
+    """A scan in virtual time that takes a good while of the user's."""
+    (HERE / "many").write_text("4.0.0.0/8\n")
+    process = FATHOM.start("scan", "many", "-o", name, "--per-prefix", 8,
+                           *SMALL)
+    spool = HERE / f"{name}.partial/replies.spool"
+    while process.poll() is None and \
+            not (spool.exists() and spool.stat().st_size > 1_000_000):
+        time.sleep(0.02)
+    assert process.poll() is None, process.communicate()
+    return process
+
+
+def test_first_interrupt_stops_and_saves():
+    process = big_scan("stopped")
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, errors
+    assert not (HERE / "stopped.partial").exists()
+    manifest = FATHOM.manifest("stopped")
+    assert manifest["end"] == "interrupted"
+    assert 0 < manifest["probes"]["sent"] < manifest["probes"]["planned"]
+
+
+def test_kill_loses_only_the_last_moment():
+    process = big_scan("killed")
+    done = FATHOM.run("recover", "killed")
+    assert done.returncode == 2 and "running" in done.stderr, done
+    done = FATHOM.run("scan", "T", "-o", "killed", *SMALL)
+    assert done.returncode == 2 and "recover" in done.stderr, done
+    process.kill()
+    process.communicate()
+    assert not (HERE / "killed").exists()
+    text = FATHOM.ok("recover", "killed")
+    assert "recovered" in text, text
+    assert not (HERE / "killed.partial").exists()
+    assert len(FATHOM.rows("killed", "links")) > 100
+
+
+def test_second_interrupt_leaves_the_spool():
+    process = big_scan("left")
+    process.send_signal(signal.SIGINT)
+    # The message says that the first was taken; only then the second counts.
+    while "Stopping" not in (line := process.stderr.readline()):
+        assert line, "ended before it said that it stops"
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    if not (HERE / "left").exists():  # It may have been quicker.
+        FATHOM.ok("recover", "left")
+    assert FATHOM.rows("left", "hops")
+
+
+def test_full_disk_keeps_what_was_heard():
+    """A disk that fills up ends the scan with an error, and loses nothing."""
+    if os.geteuid() != 0:
+        raise tap.Skip("needs root, to mount a small file system")
+    script = (
+        "mount -t tmpfs -o size=3m tmpfs small && "
+        f"{FATHOM.binary} scan many -o small/scan --per-prefix 8 "
+        "--backend simulated --seed 1 --pps 100K -q; code=$?; "
+        "ls small small/* >&2; exit $code")
+    (HERE / "small").mkdir()
+    done = subprocess.run(["unshare", "--mount", "--propagation", "private",
+                           "sh", "-c", script], cwd=HERE, timeout=120,
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done
+    assert "No space left" in done.stderr, done
+    assert "replies.spool" in done.stderr, done
+    assert "recover" in done.stderr, done
+
+
+def test_help_fits_a_screen():
+    for command in ([], ["scan"], ["info"], ["convert"], ["recover"], ["lab"]):
+        text = FATHOM.ok(*command, "--help")
+        assert len(text.splitlines()) <= 32, text
+        assert max(map(len, text.splitlines())) <= 80, text
+
+
+def main():
+    global FATHOM, HERE, SCENARIOS
+    with tempfile.TemporaryDirectory() as directory:
+        HERE = pathlib.Path(directory)
+        FATHOM = tap.Fathom(sys.argv[1], directory)
+        SCENARIOS = pathlib.Path(sys.argv[2]).resolve()
+        make_inputs()
+        return tap.run_cases([case for name, case in globals().items()
+                              if name.startswith("test_")])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

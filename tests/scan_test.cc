@@ -1,0 +1,260 @@
+// Whole scans in virtual time, against what the lab knows to be true.
+
+#include "src/engine/scan.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <set>
+#include <tuple>
+#include <vector>
+
+#include "backends/simulated.h"
+#include "fathom/dataset.h"
+#include "src/codec/headers.h"
+#include "src/lab/network.h"
+#include "src/lab/probe_packet.h"
+#include "src/lab/truth.h"
+#include "tests/temporary_directory.h"
+
+namespace fathom {
+namespace {
+
+using Cell =
+    std::tuple<uint32_t, uint8_t, uint32_t>;  // Target, TTL, responder.
+using Edge = std::pair<uint32_t, uint32_t>;
+
+// Writes down every answer as it leaves, and what balancers see of each target.
+class Witness final : public lab::Observer {
+ public:
+  void Observe(const lab::Observation& seen) override {
+    const auto probe = lab::ReadProbe(seen.probe);
+    ASSERT_TRUE(probe);
+    keys.emplace(probe->ip.destination, probe->keys);
+    if (lab::IsAnswered(seen.fate)) {
+      answered.emplace_back(probe->ip.destination, probe->ip.ttl,
+                            seen.responder);
+    }
+  }
+
+  std::vector<Cell> answered;
+  std::map<uint32_t, lab::FlowKeys> keys;  // Of one flow a target.
+};
+
+// One address in each of `count` /24s from 4.0.0.0 on.
+TargetSet Targets(size_t count) {
+  std::vector<uint32_t> addresses;
+  for (uint32_t i = 0; i < count; ++i) {
+    addresses.push_back(0x04000000 + i * 256 + 1 + i % 223);
+  }
+  return TargetSet(std::move(addresses));
+}
+
+class ScanTest : public testing::Test {
+ protected:
+  ScanResult Scan(const lab::Scenario& scenario, const TargetSet& targets,
+                  const std::string& name = "scan") {
+    const auto backend = OpenSimulated(scenario, {}, &witness_);
+    EXPECT_TRUE(backend.ok()) << backend.status();
+    path_ = directory_.Path(name);
+    auto result = RunScan(**backend, targets, PrefixSet(),
+                          {.dataset = path_, .pps = 50'000, .seed = 7}, {});
+    EXPECT_TRUE(result.ok()) << result.status();
+    ReadBack();
+    return *std::move(result);
+  }
+
+  void ReadBack() {
+    const auto reader = OpenDataset(path_);
+    ASSERT_TRUE(reader.ok()) << reader.status();
+    hops_.clear();
+    links_.clear();
+    in_loops_.clear();
+    while (true) {
+      const auto replies = (*reader)->NextReplies();
+      ASSERT_TRUE(replies.ok()) << replies.status();
+      if (replies->empty()) break;
+      for (const Reply& reply : *replies) {
+        hops_.emplace_back(reply.probe.target.v4(), reply.probe.ttl.value(),
+                           reply.responder.v4());
+      }
+    }
+    while (true) {
+      const auto links = (*reader)->NextLinks();
+      ASSERT_TRUE(links.ok()) << links.status();
+      if (links->empty()) break;
+      for (const Link& link : *links) {
+        if (link.gap != 0) continue;
+        const Edge edge(link.near.v4(), link.far.v4());
+        links_.insert(edge);
+        if ((link.flags & kLinkInLoop) != 0) in_loops_.insert(edge);
+      }
+    }
+  }
+
+  // The true links to `targets`, but for the ways back in loops.
+  std::set<Edge> Truth(const lab::Scenario& scenario, const TargetSet& targets,
+                       lab::Sight sight) {
+    return TruthWithout(lab::LinkKind::kLoopBack, scenario, targets, sight);
+  }
+
+  std::set<Edge> TruthWithout(std::optional<lab::LinkKind> kind,
+                              const lab::Scenario& scenario,
+                              const TargetSet& targets, lab::Sight sight) {
+    std::vector<uint32_t> addresses;
+    for (size_t i = 0; i < targets.size(); ++i) {
+      addresses.push_back(targets[i].v4());
+    }
+    std::set<Edge> edges;
+    const auto keys = [this](uint32_t target) { return witness_.keys[target]; };
+    for (const lab::TrueLink& link :
+         lab::Truth(scenario).Links(addresses, keys, sight)) {
+      if (link.kind != kind) {
+        edges.emplace(link.near, link.far);
+      }
+    }
+    return edges;
+  }
+
+  TemporaryDirectory directory_;
+  std::string path_;
+  Witness witness_;
+  std::vector<Cell> hops_;
+  std::set<Edge> links_;
+  std::set<Edge> in_loops_;  // Those that are flagged so.
+};
+
+lab::Scenario Internet() {
+  lab::Scenario scenario;
+  scenario.seed = 11;
+  return scenario;
+}
+
+// Nothing hides, and balancers go by the flow.
+lab::Scenario Clean() {
+  lab::Scenario scenario = Internet();
+  scenario.per_destination = 0;
+  scenario.silent_routers = 0;
+  scenario.limited_routers = 0;
+  scenario.loss = 0;
+  return scenario;
+}
+
+TEST_F(ScanTest, HearsExactlyWhatTheLabAnswered) {
+  const TargetSet targets = Targets(65'536);
+  const ScanResult result = Scan(Internet(), targets);
+  EXPECT_EQ(result.end, ScanEnd::kDone);
+  EXPECT_EQ(result.counts.sent, 65'536U * 32U);
+  std::sort(witness_.answered.begin(), witness_.answered.end());
+  std::sort(hops_.begin(), hops_.end());
+  EXPECT_GT(hops_.size(), 100'000U);
+  EXPECT_TRUE(hops_ == witness_.answered);
+}
+
+TEST_F(ScanTest, EveryProbeHasOneFate) {
+  const ScanResult result = Scan(Internet(), Targets(8192));
+  uint64_t fates = 0, answered = 0;
+  for (const auto& [name, count] : result.counts.backend.own) {
+    const auto* const fate =
+        std::find(lab::kFateNames.begin(), lab::kFateNames.end(), name);
+    if (fate == lab::kFateNames.end()) continue;
+    fates += count;
+    if (lab::IsAnswered(
+            static_cast<lab::Fate>(fate - lab::kFateNames.begin()))) {
+      answered += count;
+    }
+  }
+  EXPECT_EQ(fates, result.counts.sent);
+  EXPECT_EQ(answered, result.links.replies);
+  EXPECT_EQ(result.counts.verdicts[static_cast<size_t>(Verdict::kReply)],
+            result.links.replies);
+}
+
+TEST_F(ScanTest, AssertsNoFalseLinkBehindPerFlowBalancers) {
+  const TargetSet targets = Targets(65'536);
+  Scan(Clean(), targets);
+  const std::set<Edge> truth = Truth(Clean(), targets, lab::Sight::kAnyFlow);
+  EXPECT_GT(links_.size(), 20'000U);
+  EXPECT_TRUE(
+      std::includes(truth.begin(), truth.end(), links_.begin(), links_.end()));
+}
+
+TEST_F(ScanTest, FindsEveryLinkOfItsFlowWhereNothingHides) {
+  const TargetSet targets = Targets(16'384);
+  Scan(Clean(), targets);
+  const std::set<Edge> truth = Truth(Clean(), targets, lab::Sight::kOneFlow);
+  std::vector<Edge> missed, invented;
+  std::set_difference(truth.begin(), truth.end(), links_.begin(), links_.end(),
+                      std::back_inserter(missed));
+  std::set_difference(links_.begin(), links_.end(), truth.begin(), truth.end(),
+                      std::back_inserter(invented));
+  EXPECT_EQ(missed.size(), 0U);
+  EXPECT_EQ(invented.size(), 0U);
+}
+
+TEST_F(ScanTest, AssertsNoFalseLinkAmidLossSilenceAndLimits) {
+  const TargetSet targets = Targets(65'536);
+  Scan(Internet(), targets);
+  const std::set<Edge> truth = Truth(Internet(), targets, lab::Sight::kAnyFlow);
+  // Where the way into a loop was not heard, its way back may be: a true link,
+  // and flagged.
+  const std::set<Edge> with_loops =
+      TruthWithout(std::nullopt, Internet(), targets, lab::Sight::kAnyFlow);
+  std::vector<Edge> not_on_the_way;
+  std::set_difference(links_.begin(), links_.end(), truth.begin(), truth.end(),
+                      std::back_inserter(not_on_the_way));
+  for (const Edge& edge : not_on_the_way) {
+    EXPECT_TRUE(with_loops.contains(edge));
+    EXPECT_TRUE(in_loops_.contains(edge));
+  }
+}
+
+TEST_F(ScanTest, SavesWhatItHeardWhenInterrupted) {
+  const TargetSet targets = Targets(1024);
+  const auto backend = OpenSimulated(Internet(), {}, &witness_);
+  std::stop_source source;
+  path_ = directory_.Path("stopped");
+  const auto result =
+      RunScan(**backend, targets, PrefixSet(),
+              {.dataset = path_, .pps = 10'000, .seed = 7},
+              {.stop = source.get_token(),
+               .progress = [&source](const ScanProgress& progress) {
+                 if (progress.sent > 5'000) source.request_stop();
+               }});
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->end, ScanEnd::kInterrupted);
+  EXPECT_LT(result->counts.sent, 1024U * 32U);
+  ReadBack();
+  // The cooldown was heard out.
+  EXPECT_EQ(hops_.size(), witness_.answered.size());
+  EXPECT_FALSE(std::filesystem::exists(path_ + ".partial"));
+}
+
+TEST_F(ScanTest, LeavesNothingBehindWhenItCannotBegin) {
+  const auto backend = OpenSimulated(Internet(), {}, nullptr);
+  const TargetSet targets = Targets(4);
+  for (const ScanOptions& options :
+       {ScanOptions{.dataset = directory_.Path("a"), .strategy = "none"},
+        ScanOptions{.dataset = directory_.Path("b"), .protocol = "none"},
+        ScanOptions{.dataset = directory_.Path("c"), .pps = 0},
+        ScanOptions{.dataset = directory_.Path("no/d")}}) {
+    EXPECT_FALSE(RunScan(**backend, targets, {}, options, {}).ok());
+  }
+  EXPECT_TRUE(directory_.Entries().empty());
+}
+
+TEST(Plan, CountsProbesBytesAndTime) {
+  const auto plan = PlanScan(
+      Targets(1000),
+      {.dataset = "", .pps = 1000, .cooldown = std::chrono::seconds(5)}, 14);
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_EQ(plan->probes, 32'000U);
+  EXPECT_EQ(plan->bytes, 32'000U * (14 + 38));
+  EXPECT_EQ(plan->duration, std::chrono::seconds(32 + 5));
+}
+
+}  // namespace
+}  // namespace fathom
