@@ -1,0 +1,246 @@
+#!/usr/bin/env python3
+"""Maps chains of real Linux routers through real sockets.
+
+Usage: namespaces_test.py FATHOM
+
+    scanner - r1 - r2 - r3 = (r4 - r5 | r6 - r7) = r8 - r9 - r10 - host
+
+Each is a network namespace; veth pairs join them and nothing joins them to
+anything else. The kernel forwards, balances at r3 by destination, and answers.
+The whole of it lives in a private mount and network namespace, so it is gone
+when the test is, however it ends.
+"""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import tap
+
+CHAIN = {  # Links, as (near, far); addresses are 10.<link number>.0.1 and .2.
+    1: ("scanner", "r1"), 2: ("r1", "r2"), 3: ("r2", "r3"),
+    4: ("r3", "r4"), 5: ("r4", "r5"), 6: ("r5", "r8"),
+    7: ("r3", "r6"), 8: ("r6", "r7"), 9: ("r7", "r8"),
+    10: ("r8", "r9"), 11: ("r9", "r10"), 12: ("r10", "host"),
+}
+FORK = {4, 7}  # What r3 balances over.
+NODES = sorted({node for pair in CHAIN.values() for node in pair})
+TARGETS = [f"10.200.{i}.0/24" for i in range(24)]
+TTLS = 12
+DISTANCE = 9  # Of the host; eight routers before it.
+
+
+def sh(command):
+    subprocess.run(command, shell=True, check=True, capture_output=True,
+                   text=True)
+
+
+def inside(node, command):
+    sh(f"ip netns exec {node} {command}")
+
+
+def near(link):
+    return f"10.{link}.0.1"
+
+
+def far(link):
+    return f"10.{link}.0.2"
+
+
+def build():
+    """Makes the namespaces. Runs where a private network namespace is."""
+    for node in NODES:
+        sh(f"ip netns add {node}")
+        inside(node, "ip link set lo up")
+        inside(node, "sysctl -qw net.ipv4.ip_forward=1 "
+               "net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0 "
+               # A router answers from where the probe came in, whichever way
+               # its answer goes.
+               "net.ipv4.icmp_errors_use_inbound_ifaddr=1")
+    for link, (a, b) in CHAIN.items():
+        sh(f"ip link add v{link}n netns {a} type veth "
+           f"peer name v{link}f netns {b}")
+        inside(a, f"ip addr add {near(link)}/30 dev v{link}n")
+        inside(b, f"ip addr add {far(link)}/30 dev v{link}f")
+        inside(a, f"ip link set v{link}n up")
+        inside(b, f"ip link set v{link}f up")
+    downstream = {}
+    upstream = {}
+    for link, (a, b) in CHAIN.items():
+        downstream.setdefault(a, []).append(link)
+        upstream.setdefault(b, []).append(link)
+    for node in NODES:
+        if len(downstream.get(node, [])) > 1:
+            hops = " ".join(f"nexthop via {far(link)}"
+                            for link in downstream[node])
+            inside(node, f"ip route add 10.200.0.0/16 {hops}")
+        elif node in downstream:
+            inside(node, f"ip route add 10.200.0.0/16 via "
+                   f"{far(downstream[node][0])}")
+        if node in upstream:
+            inside(node, "ip route add 10.1.0.0/30 via "
+                   f"{near(upstream[node][0])}" if node != "r1" else "true")
+    inside("host", "ip route add local 10.200.0.0/16 dev lo")
+
+
+def limit_icmp(limited):
+    """The kernel's default ICMP rate limits in every router, or none."""
+    for node in NODES:
+        mask = 6168 if limited else 0
+        inside(node, f"sysctl -qw net.ipv4.icmp_ratemask={mask}")
+
+
+def true_links():
+    """Which address answers after which, along both branches."""
+    after = {}
+    for link, (a, b) in CHAIN.items():
+        after.setdefault(a, []).append((link, b))
+    links = set()
+
+    def walk(link, node):
+        for onward, following in after.get(node, []):
+            if following != "host":
+                links.add((far(link), far(onward)))
+                walk(onward, following)
+    walk(1, "r1")
+    return links
+
+
+class Cases:
+    """The cases, in the namespaces that build() has made."""
+
+    def __init__(self, binary, directory):
+        self.directory = pathlib.Path(directory)
+        self.fathom = tap.Fathom(binary, directory,
+                                 ["ip", "netns", "exec", "scanner"])
+        (self.directory / "targets").write_text("\n".join(TARGETS) + "\n")
+
+    def scan(self, name, *more, start=False):
+        run = self.fathom.start if start else self.fathom.run
+        return run("scan", "targets", "-o", name, "--include-special",
+                   "--max-ttl", TTLS, "--seed", 7, "--cooldown", "1s",
+                   "--pps", 2000, *more)
+
+    def router_links(self, name):
+        """Links between routers, and those to the host apart."""
+        rows = self.fathom.rows(name, "links")
+        routers = {(r["near"], r["far"]) for r in rows
+                   if not r["far"].startswith("10.200.")}
+        host = {(r["near"], r["far"]) for r in rows
+                if r["far"].startswith("10.200.")}
+        return routers, host
+
+    def test_maps_ten_routers_and_the_fork_exactly(self):
+        limit_icmp(False)
+        done = self.scan("exact")
+        assert done.returncode == 0, done.stderr
+        routers, host = self.router_links("exact")
+        assert routers == true_links(), routers ^ true_links()
+        assert len(host) == len(TARGETS), host
+        assert {n for n, _ in host} == {far(11)}, host
+        assert self.fathom.rows("exact", "gaps") == []
+
+    def test_hears_every_hop_of_every_path(self):
+        hops = self.fathom.rows("exact", "hops")
+        cells = {(h["target"], int(h["ttl"])) for h in hops}
+        assert len(hops) == len(cells) == len(TARGETS) * TTLS, len(hops)
+        for hop in hops:
+            ttl = int(hop["ttl"])
+            if ttl >= DISTANCE:
+                assert hop["responder"] == hop["target"], hop
+            else:
+                assert hop["icmp_type"] == "11", hop
+                assert int(hop["reply_ttl"]) == 64 - ttl + 1, hop
+            assert int(hop["rtt_100us"]) < 10_000, hop
+        counts = self.fathom.manifest("exact")["probes"]
+        assert counts["sent"] == counts["answered"] == len(cells), counts
+        assert counts["unanswered"] == 0, counts
+
+    def test_reports_what_rate_limits_hide_as_missing(self):
+        limit_icmp(True)
+        done = self.scan("limited")
+        limit_icmp(False)
+        assert done.returncode == 0, done.stderr
+        counts = self.fathom.manifest("limited")["probes"]
+        assert counts["sent"] == len(TARGETS) * TTLS, counts
+        assert counts["answered"] + counts["unanswered"] == counts["sent"]
+        assert counts["unanswered"] > 0, "the limits hid nothing"
+        assert len(self.fathom.rows("limited", "hops")) == counts["answered"]
+        routers, _ = self.router_links("limited")
+        assert routers <= true_links(), routers - true_links()
+        assert "unanswered" in done.stdout, done.stdout
+
+    def test_never_sends_to_the_excluded(self):
+        (self.directory / "opted-out").write_text(
+            "10.200.0.0/20\n10.200.16.0/24 # asked by mail\n")
+        done = self.scan("excluded", "--exclude", "opted-out")
+        assert done.returncode == 0, done.stderr
+        targets = {h["target"] for h in self.fathom.rows("excluded", "hops")}
+        assert len(targets) == len(TARGETS) - 17, targets
+        assert all(int(t.split(".")[2]) > 16 for t in targets), targets
+
+    def test_stops_on_the_first_interrupt_and_saves(self):
+        process = self.scan("interrupted", "--pps", 100, start=True)
+        time.sleep(1.5)  # Some of three seconds of sending.
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+        assert process.returncode == 130, errors
+        counts = self.fathom.manifest("interrupted")["probes"]
+        assert 0 < counts["sent"] < len(TARGETS) * TTLS, counts
+        assert len(self.fathom.rows("interrupted", "hops")) == \
+            counts["answered"] == counts["sent"]
+
+    def test_recovers_after_a_kill(self):
+        process = self.scan("killed", "--pps", 60, start=True)
+        time.sleep(3.5)  # Flushes happen every second of five.
+        process.kill()
+        process.communicate(timeout=30)
+        assert not (self.directory / "killed").exists()
+        self.fathom.ok("recover", "killed")
+        hops = self.fathom.rows("killed", "hops")
+        assert 60 <= len(hops) < len(TARGETS) * TTLS, len(hops)
+        routers, _ = self.router_links("killed")
+        assert routers <= true_links()
+        assert self.fathom.manifest("killed")["end"] == "recovered"
+
+    def test_saves_what_it_heard_when_the_interface_goes(self):
+        process = self.scan("unplugged", "--pps", 100, start=True)
+        time.sleep(1.5)
+        inside("scanner", "ip link del v1n")
+        _, errors = process.communicate(timeout=30)
+        assert process.returncode == 1, (process.returncode, errors)
+        assert "v1n" in errors, errors
+        hops = self.fathom.rows("unplugged", "hops")
+        assert 0 < len(hops) < len(TARGETS) * TTLS, len(hops)
+
+
+def main():
+    if os.environ.get("FATHOM_TEST_NAMESPACE") != "1":
+        # Again, in namespaces of its own; where that is not allowed, say so.
+        probe = subprocess.run(["unshare", "--net", "--mount", "true"],
+                               capture_output=True, text=True, check=False)
+        if probe.returncode != 0:
+            print(f"1..0 # SKIP no network namespaces: {probe.stderr.strip()}")
+            return 0
+        os.environ["FATHOM_TEST_NAMESPACE"] = "1"
+        os.execvp("unshare", ["unshare", "--net", "--mount", "--propagation",
+                              "private", sys.executable] + sys.argv)
+    # From here on only `lo` of a new namespace is there.
+    interfaces = subprocess.run(["ip", "-o", "link"], capture_output=True,
+                                text=True, check=True).stdout.splitlines()
+    assert len(interfaces) == 1, "not an isolated network namespace"
+    pathlib.Path("/run/netns").mkdir(exist_ok=True)
+    sh("mount -t tmpfs tmpfs /run/netns")
+    with tempfile.TemporaryDirectory() as directory:
+        build()
+        cases = Cases(sys.argv[1], directory)
+        return tap.run_cases([getattr(cases, name) for name in vars(Cases)
+                              if name.startswith("test_")])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
