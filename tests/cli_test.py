@@ -7,6 +7,7 @@ Usage: cli_test.py FATHOM SCENARIO_DIRECTORY
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -168,6 +169,25 @@ def test_counts_add_up():
     cells = {(h["target"], h["flow"], h["ttl"])
              for h in FATHOM.rows("one", "hops")}
     assert len(cells) == probes["answered"], probes
+
+
+def test_another_reader_agrees_with_what_convert_writes():
+    """hyparquet reads a scan's files as `fathom convert` does, row for row."""
+    node = shutil.which("node") or shutil.which("nodejs")
+    readers = pathlib.Path(__file__).resolve().parent / "readers"
+    if node is None or not (readers / "node_modules").is_dir():
+        raise tap.Skip("no node or no hyparquet; scripts/setup installs them")
+    (HERE / "read").mkdir()
+    (HERE / "slash12").write_text("4.0.0.0/12\n")
+    FATHOM.ok("scan", "slash12", "-o", "read/scan", *SMALL)
+    for table in ("links", "gaps", "hops"):
+        FATHOM.ok("convert", "read/scan", "--to", "csv", "--table", table,
+                  "-o", f"read/{table}.csv")
+        lines = (HERE / f"read/{table}.csv").read_text().count("\n")
+        assert lines > 100, f"{table}: only {lines} lines"
+    done = subprocess.run([node, readers / "check_parquet.mjs", HERE / "read"],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "not ok" not in done.stdout, done.stdout
 
 
 def test_json_prints_the_manifest():
