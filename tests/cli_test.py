@@ -282,11 +282,11 @@ def test_full_disk_keeps_what_was_heard():
         "mount -t tmpfs -o size=3m tmpfs small && "
         f"{FATHOM.binary} scan many -o small/scan --per-prefix 8 "
         "--backend simulated --seed 1 --pps 100K -q; code=$?; "
-        "ls small small/* >&2; exit $code")
+        "ls small small/* >&2; umount small; exit $code")
     (HERE / "small").mkdir()
-    done = subprocess.run(["unshare", "--mount", "--propagation", "private",
-                           "sh", "-c", script], cwd=HERE, timeout=120,
-                          capture_output=True, text=True, check=False)
+    done = subprocess.run(tap.unshare() + ["sh", "-c", script], cwd=HERE,
+                          timeout=120, capture_output=True, text=True,
+                          check=False)
     assert done.returncode == 1, done
     assert "No space left" in done.stderr, done
     assert "replies.spool" in done.stderr, done

@@ -39,8 +39,21 @@ def sh(command):
                    text=True)
 
 
+def enter(node):
+    """The command that runs another in a node's network namespace.
+
+    `ip netns exec` would do, but not in a chroot: it remounts the root.
+    """
+    return ["nsenter", f"--net=/run/netns/{node}"]
+
+
 def inside(node, command):
-    sh(f"ip netns exec {node} {command}")
+    sh(" ".join(enter(node)) + " " + command)
+
+
+def configure(node, key, value):
+    """Sets a key under net.ipv4 in one namespace."""
+    inside(node, f"sh -c 'echo {value} > /proc/sys/net/ipv4/{key}'")
 
 
 def near(link):
@@ -56,11 +69,12 @@ def build():
     for node in NODES:
         sh(f"ip netns add {node}")
         inside(node, "ip link set lo up")
-        inside(node, "sysctl -qw net.ipv4.ip_forward=1 "
-               "net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0 "
-               # A router answers from where the probe came in, whichever way
-               # its answer goes.
-               "net.ipv4.icmp_errors_use_inbound_ifaddr=1")
+        configure(node, "ip_forward", 1)
+        configure(node, "conf/all/rp_filter", 0)
+        configure(node, "conf/default/rp_filter", 0)
+        # A router answers from where the probe came in, whichever way its
+        # answer goes.
+        configure(node, "icmp_errors_use_inbound_ifaddr", 1)
     for link, (a, b) in CHAIN.items():
         sh(f"ip link add v{link}n netns {a} type veth "
            f"peer name v{link}f netns {b}")
@@ -91,7 +105,7 @@ def limit_icmp(limited):
     """The kernel's default ICMP rate limits in every router, or none."""
     for node in NODES:
         mask = 6168 if limited else 0
-        inside(node, f"sysctl -qw net.ipv4.icmp_ratemask={mask}")
+        configure(node, "icmp_ratemask", mask)
 
 
 def true_links():
@@ -115,8 +129,7 @@ class Cases:
 
     def __init__(self, binary, directory):
         self.directory = pathlib.Path(directory)
-        self.fathom = tap.Fathom(binary, directory,
-                                 ["ip", "netns", "exec", "scanner"])
+        self.fathom = tap.Fathom(binary, directory, enter("scanner"))
         (self.directory / "targets").write_text("\n".join(TARGETS) + "\n")
 
     def scan(self, name, *more, start=False):
@@ -221,25 +234,31 @@ class Cases:
 def main():
     if os.environ.get("FATHOM_TEST_NAMESPACE") != "1":
         # Again, in namespaces of its own; where that is not allowed, say so.
-        probe = subprocess.run(["unshare", "--net", "--mount", "true"],
-                               capture_output=True, text=True, check=False)
-        if probe.returncode != 0:
-            print(f"1..0 # SKIP no network namespaces: {probe.stderr.strip()}")
+        try:
+            command = tap.unshare("--net")
+        except tap.Skip as reason:
+            print(f"1..0 # SKIP {reason}")
             return 0
         os.environ["FATHOM_TEST_NAMESPACE"] = "1"
-        os.execvp("unshare", ["unshare", "--net", "--mount", "--propagation",
-                              "private", sys.executable] + sys.argv)
+        os.execvp("unshare", command + [sys.executable] + sys.argv)
     # From here on only `lo` of a new namespace is there.
     interfaces = subprocess.run(["ip", "-o", "link"], capture_output=True,
                                 text=True, check=True).stdout.splitlines()
     assert len(interfaces) == 1, "not an isolated network namespace"
     pathlib.Path("/run/netns").mkdir(exist_ok=True)
     sh("mount -t tmpfs tmpfs /run/netns")
-    with tempfile.TemporaryDirectory() as directory:
-        build()
-        cases = Cases(sys.argv[1], directory)
-        return tap.run_cases([getattr(cases, name) for name in vars(Cases)
-                              if name.startswith("test_")])
+    try:
+        with tempfile.TemporaryDirectory() as directory:
+            build()
+            cases = Cases(sys.argv[1], directory)
+            return tap.run_cases([getattr(cases, name) for name in vars(Cases)
+                                  if name.startswith("test_")])
+    finally:
+        for node in NODES:
+            subprocess.run(["ip", "netns", "del", node], check=False,
+                           capture_output=True)
+        subprocess.run(["umount", "--recursive", "/run/netns"], check=False,
+                       capture_output=True)
 
 
 if __name__ == "__main__":

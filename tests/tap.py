@@ -36,6 +36,22 @@ def run_cases(cases):
     return 1 if failed else 0
 
 
+def unshare(*namespaces):
+    """The command that runs another in new namespaces, one of mounts included.
+
+    In a chroot whose root is no mount point nothing can be made private there;
+    then whoever mounts must unmount. Raises Skip where neither is allowed.
+    """
+    for propagation in ("private", "unchanged"):
+        command = ["unshare", "--mount", "--propagation", propagation,
+                   *namespaces]
+        tried = subprocess.run(command + ["true"], capture_output=True,
+                               text=True, check=False)
+        if tried.returncode == 0:
+            return command
+    raise Skip(f"no new namespaces: {tried.stderr.strip()}")
+
+
 class Fathom:
     """The command under test, run in a directory of the test's own."""
 
