@@ -25,9 +25,11 @@ namespace {
 // Independent numbers that follow from the scan's seed.
 enum SeedUse : uint64_t { kSeedKeyLow, kSeedKeyHigh, kSeedOrder };
 
-// Buckets of this many replies are sorted in a hundred megabytes.
-constexpr uint64_t kRepliesPerBucket = 1'000'000;
-constexpr uint64_t kMaxBuckets = 1024;
+// If every probe were answered, a bucket would have this many replies and be
+// sorted in 160 MB. The buffers of all buckets take at most 270 MB, half of
+// that for sixteen million targets at 32 TTLs.
+constexpr uint64_t kRepliesPerBucket = 2'000'000;
+constexpr uint64_t kMaxBuckets = 512;
 
 CodecOptions CodecOptionsOf(const ScanOptions& options) {
   return {.key = {Derive(options.seed, kSeedKeyLow),
@@ -52,12 +54,17 @@ class Scan {
         targets_(targets),
         forbidden_(forbidden),
         options_(options),
-        discovery_(targets.size() * kMaxTtl.value()) {}
+        discovery_(Cells()) {}
 
   absl::Status Open();
   absl::StatusOr<ScanResult> Run(const ScanControl& control);
 
  private:
+  // How many pairs of a target and a TTL there are.
+  uint64_t Cells() const {
+    return targets_.size() *
+           (options_.max_ttl.value() - options_.min_ttl.value() + 1U);
+  }
   absl::Status OpenSpool();
   absl::StatusOr<std::unique_ptr<Lane>> OpenLane(const StrategyModule& module,
                                                  size_t index);
@@ -108,11 +115,10 @@ absl::Status Scan::OpenSpool() {
         error.value(),
         absl::StrCat("make directory ", PartialPath(options_.dataset)));
   }
-  const uint64_t most_replies = targets_.size() * kMaxTtl.value();
   SpoolOptions options;
   options.boundaries = EvenBoundaries(
       targets_,
-      std::clamp<uint64_t>(most_replies / kRepliesPerBucket, 1, kMaxBuckets));
+      std::clamp<uint64_t>(Cells() / kRepliesPerBucket, 1, kMaxBuckets));
   options.metadata = MakeSpoolMetadata(
       {.configuration = options_.configuration, .start = start_});
   FATHOM_ASSIGN_OR_RETURN(
