@@ -8,14 +8,15 @@
 #include <cerrno>
 
 #include "absl/strings/str_cat.h"
+#include "src/base/status_macros.h"
 
 namespace fathom {
 
-absl::StatusOr<SpoolFile> SpoolFile::Create(const std::string& path) {
+absl::StatusOr<LockedSpool> OpenLocked(const std::string& path, int flags) {
   constexpr mode_t kMode = 0644;
-  UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, kMode));
+  UniqueFd fd(open(path.c_str(), flags | O_CLOEXEC, kMode));
   if (!fd.valid()) {
-    return absl::ErrnoToStatus(errno, absl::StrCat("make the spool ", path));
+    return absl::ErrnoToStatus(errno, absl::StrCat("open the spool ", path));
   }
   if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno == EWOULDBLOCK) {
@@ -28,11 +29,17 @@ absl::StatusOr<SpoolFile> SpoolFile::Create(const std::string& path) {
   if (fstat(fd.get(), &info) != 0) {
     return absl::ErrnoToStatus(errno, absl::StrCat("look at ", path));
   }
-  if (info.st_size > 0) {
+  return LockedSpool{std::move(fd), static_cast<uint64_t>(info.st_size)};
+}
+
+absl::StatusOr<SpoolFile> SpoolFile::Create(const std::string& path) {
+  FATHOM_ASSIGN_OR_RETURN(LockedSpool spool,
+                          OpenLocked(path, O_WRONLY | O_CREAT));
+  if (spool.size > 0) {
     return absl::AlreadyExistsError(absl::StrCat(
         path, " holds the replies of an earlier scan: recover or remove it"));
   }
-  return SpoolFile(std::move(fd), path);
+  return SpoolFile(std::move(spool.fd), path);
 }
 
 absl::Status SpoolFile::Append(std::span<const std::byte> bytes) {

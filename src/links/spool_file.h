@@ -13,6 +13,16 @@
 
 namespace fathom {
 
+// A spool that is open and locked (flock) for this process alone.
+struct LockedSpool {
+  UniqueFd fd;
+  uint64_t size = 0;  // In bytes.
+};
+
+// Opens the spool `path` with `flags`, of open(2), and locks it.
+// FailedPrecondition while a running scan, or another reader, has it.
+absl::StatusOr<LockedSpool> OpenLocked(const std::string& path, int flags);
+
 // The file under a spool, open for appending and locked (flock) as long as this
 // object lives, so that nobody takes a running scan's spool for a dead one's.
 // The kernel drops the lock when the process dies, however it dies.

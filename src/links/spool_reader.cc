@@ -1,8 +1,6 @@
 #include "src/links/spool_reader.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <zstd.h>
 
@@ -12,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "src/base/status_macros.h"
+#include "src/links/spool_file.h"
 
 namespace fathom {
 namespace {
@@ -27,23 +26,9 @@ constexpr size_t kSearchWindow = 1 << 18;
 
 absl::StatusOr<std::unique_ptr<SpoolReader>> SpoolReader::Open(
     const std::string& path) {
-  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd.valid()) {
-    return absl::ErrnoToStatus(errno, absl::StrCat("open the spool ", path));
-  }
-  if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno == EWOULDBLOCK) {
-      return absl::FailedPreconditionError(
-          absl::StrCat(path, " is still being written by a running scan"));
-    }
-    return absl::ErrnoToStatus(errno, absl::StrCat("lock the spool ", path));
-  }
-  struct stat info = {};
-  if (fstat(fd.get(), &info) != 0) {
-    return absl::ErrnoToStatus(errno, absl::StrCat("look at ", path));
-  }
-  std::unique_ptr<SpoolReader> reader(new SpoolReader(
-      std::move(fd), path, static_cast<uint64_t>(info.st_size)));
+  FATHOM_ASSIGN_OR_RETURN(LockedSpool spool, OpenLocked(path, O_RDONLY));
+  std::unique_ptr<SpoolReader> reader(
+      new SpoolReader(std::move(spool.fd), path, spool.size));
   FATHOM_RETURN_IF_ERROR(reader->Scan());
   return reader;
 }
