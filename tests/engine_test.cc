@@ -199,7 +199,7 @@ class LaneTest : public testing::Test {
 TEST_F(LaneTest, HearsEveryAnswerOnItsOwnThread) {
   MirrorBackend backend;
   const RunOutcome outcome =
-      Run(backend, 1'000'000, {.cooldown = std::chrono::milliseconds(100)});
+      Run(backend, 1'000'000, {.cooldown = std::chrono::seconds(1)});
   EXPECT_EQ(outcome.end, ScanEnd::kDone);
   EXPECT_TRUE(outcome.trouble.ok());
   EXPECT_EQ(sent_, 500U * 32U);
@@ -212,7 +212,7 @@ TEST_F(LaneTest, StopsWhenAsked) {
   std::stop_source source;
   int looks = 0;
   const RunOutcome outcome = Run(backend, 1000,
-                                 {.cooldown = std::chrono::milliseconds(50),
+                                 {.cooldown = std::chrono::seconds(1),
                                   .stop = source.get_token(),
                                   .progress = [&](bool) {
                                     if (++looks == 3) source.request_stop();
@@ -226,7 +226,7 @@ TEST_F(LaneTest, StopsAtTheTimeLimit) {
   MirrorBackend backend;
   const RunOutcome outcome =
       Run(backend, 1000,
-          {.cooldown = std::chrono::milliseconds(50),
+          {.cooldown = std::chrono::seconds(1),
            .max_runtime = std::chrono::milliseconds(120)});
   EXPECT_EQ(outcome.end, ScanEnd::kTimeLimit);
   EXPECT_LT(sent_, 500U * 32U);
