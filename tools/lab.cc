@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "src/base/status_macros.h"
+#include "src/lab/describe.h"
 #include "src/lab/scenario.h"
 #include "src/lab/truth.h"
 #include "src/schedule/targets.h"
@@ -62,6 +63,15 @@ absl::Status PrintTargets(const LabFlags& flags) {
   return absl::OkStatus();
 }
 
+absl::Status PrintDescription(const LabFlags& flags) {
+  constexpr uint64_t kSample = 40'000;
+  FATHOM_ASSIGN_OR_RETURN(const lab::Scenario scenario,
+                          lab::ReadScenario(flags.scenario));
+  std::fputs(lab::ToString(lab::DescribeLab(scenario, kSample)).c_str(),
+             stdout);
+  return absl::OkStatus();
+}
+
 absl::Status PrintScenarioFile(const LabFlags& flags) {
   FATHOM_ASSIGN_OR_RETURN(const lab::Scenario scenario,
                           lab::ReadScenario(flags.scenario));
@@ -89,6 +99,8 @@ void AddLab(CLI::App& app, int& exit_code) {
   };
   add("print", "every number of a scenario, with what it means",
       &PrintScenarioFile);
+  add("describe", "path lengths, delays and shares, from a sample",
+      &PrintDescription);
   add("targets", "the /24s of its address space, a line each", &PrintTargets);
   CLI::App* const truth =
       add("truth", "the links that any flow could see, as CSV", &PrintTruth);
