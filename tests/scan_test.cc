@@ -15,6 +15,7 @@
 #include "backends/simulated.h"
 #include "fathom/dataset.h"
 #include "src/codec/headers.h"
+#include "src/engine/finish.h"
 #include "src/lab/network.h"
 #include "src/lab/probe_packet.h"
 #include "src/lab/truth.h"
@@ -231,6 +232,31 @@ TEST_F(ScanTest, SavesWhatItHeardWhenInterrupted) {
   // The cooldown was heard out.
   EXPECT_EQ(hops_.size(), witness_.answered.size());
   EXPECT_FALSE(std::filesystem::exists(path_ + ".partial"));
+}
+
+TEST_F(ScanTest, RecoversTheCountsOfAScanWhoseDatasetFailed) {
+  const auto backend = OpenSimulated(Internet(), {}, &witness_);
+  path_ = directory_.Path("blocked");
+  const std::string obstacle = path_;
+  const auto blocked = RunScan(**backend, Targets(1024), PrefixSet(),
+                               {.dataset = path_, .pps = 10'000, .seed = 7},
+                               {.progress = [&obstacle](const ScanProgress&) {
+                                 std::filesystem::create_directory(obstacle);
+                               }});
+  ASSERT_FALSE(blocked.ok());
+  EXPECT_NE(blocked.status().message().find("fathom recover"),
+            absl::string_view::npos);
+  std::filesystem::remove(obstacle);
+
+  const auto recovered = RecoverDataset(path_);
+  ASSERT_TRUE(recovered.ok()) << recovered.status();
+  EXPECT_EQ(recovered->end, ScanEnd::kDone);
+  ASSERT_TRUE(recovered->counts);
+  EXPECT_EQ(recovered->counts->sent, 1024U * 32U);
+  EXPECT_EQ(recovered->links.replies, witness_.answered.size());
+  EXPECT_EQ(recovered->counts->backend.own, (*backend)->counters().own);
+  ReadBack();
+  EXPECT_EQ(hops_.size(), witness_.answered.size());
 }
 
 TEST_F(ScanTest, LeavesNothingBehindWhenItCannotBegin) {

@@ -75,10 +75,12 @@ absl::StatusOr<ScanRecord> RecoverDataset(const std::string& dataset) {
           absl::StrCat(SpoolPath(dataset), ": not there; nothing to recover"));
     }
     FATHOM_ASSIGN_OR_RETURN(const auto spool, std::move(opened));
-    FATHOM_ASSIGN_OR_RETURN(record, ReadSpoolMetadata(spool->metadata()));
-    record.stop = spool->last_sealed().value_or(record.start);
+    FATHOM_ASSIGN_OR_RETURN(
+        record, ReadSpoolRecord(spool->metadata(), spool->summary()));
+    if (!spool->summary()) {
+      record.stop = spool->last_sealed().value_or(record.start);
+    }
   }
-  record.end = ScanEnd::kRecovered;
   FATHOM_RETURN_IF_ERROR(FinishDataset(dataset, record));
   return record;
 }

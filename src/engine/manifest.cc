@@ -108,6 +108,33 @@ Json Read(const std::string& text) {
   return Json::parse(text, nullptr, /*allow_exceptions=*/false);
 }
 
+int64_t Count(Instant time) { return time.time_since_epoch().count(); }
+
+Instant InstantAt(const Json& json) {
+  return Instant(Nanos(json.get<int64_t>()));
+}
+
+// Reads what MakeSpoolSummary() wrote. Throws where it cannot be that.
+void AddSummary(const Json& json, ScanRecord& record) {
+  const int end = json.at("end").get<int>();
+  if (0 <= end && end <= static_cast<int>(ScanEnd::kRecovered)) {
+    record.end = static_cast<ScanEnd>(end);
+  }
+  record.trouble = json.at("trouble").get<std::string>();
+  record.sending_end = InstantAt(json.at("sending_end_ns"));
+  record.stop = InstantAt(json.at("stop_ns"));
+  ScanCounts& counts = record.counts.emplace();
+  json.at("planned").get_to(counts.planned);
+  json.at("sent").get_to(counts.sent);
+  json.at("withheld").get_to(counts.withheld);
+  json.at("feedback_dropped").get_to(counts.feedback_dropped);
+  json.at("spool_lost").get_to(counts.spool_lost);
+  json.at("verdicts").get_to(counts.verdicts);
+  json.at("rx_dropped").get_to(counts.backend.rx_dropped);
+  json.at("tx_failed").get_to(counts.backend.tx_failed);
+  json.at("own").get_to(counts.backend.own);
+}
+
 }  // namespace
 
 std::string MakeManifest(const ScanRecord& record) {
@@ -132,20 +159,46 @@ std::string MakeManifest(const ScanRecord& record) {
 
 std::string MakeSpoolMetadata(const ScanRecord& record) {
   return Write({{"configuration", Read(record.configuration)},
-                {"start_ns", record.start.time_since_epoch().count()}});
+                {"start_ns", Count(record.start)}});
 }
 
-absl::StatusOr<ScanRecord> ReadSpoolMetadata(const std::string& metadata) {
-  const Json json = Read(metadata);
-  const auto configuration = json.find("configuration");
-  const auto start = json.find("start_ns");
-  if (!json.is_object() || configuration == json.end() || start == json.end() ||
-      !start->is_number_integer()) {
-    return absl::DataLossError("the spool does not say what scan it is of");
+std::string MakeSpoolSummary(const ScanRecord& record) {
+  const ScanCounts& counts = *record.counts;
+  Json own = Json::array();
+  for (const auto& [name, value] : counts.backend.own) {
+    own.push_back({name, value});
   }
+  return Write({{"end", static_cast<int>(record.end)},
+                {"trouble", record.trouble},
+                {"sending_end_ns", Count(*record.sending_end)},
+                {"stop_ns", Count(record.stop)},
+                {"planned", counts.planned},
+                {"sent", counts.sent},
+                {"withheld", counts.withheld},
+                {"feedback_dropped", counts.feedback_dropped},
+                {"spool_lost", counts.spool_lost},
+                {"verdicts", counts.verdicts},
+                {"rx_dropped", counts.backend.rx_dropped},
+                {"tx_failed", counts.backend.tx_failed},
+                {"own", std::move(own)}});
+}
+
+absl::StatusOr<ScanRecord> ReadSpoolRecord(
+    const std::string& metadata, const std::optional<std::string>& summary) {
   ScanRecord record;
-  record.configuration = configuration->dump();
-  record.start = Instant(Nanos(start->get<int64_t>()));
+  const Json json = Read(metadata);
+  // The spool has checked that the bytes are those that were written, so what
+  // does not fit is another version's. JSON's accessors throw on that.
+  try {
+    record.configuration = json.at("configuration").dump();
+    record.start = InstantAt(json.at("start_ns"));
+    record.end = ScanEnd::kRecovered;
+    if (summary) AddSummary(Read(*summary), record);
+  } catch (const Json::exception& error) {
+    return absl::DataLossError(
+        std::string("the spool does not say what scan it is of: ") +
+        error.what());
+  }
   return record;
 }
 

@@ -31,11 +31,17 @@ struct ScanRecord {
 
 std::string MakeManifest(const ScanRecord& record);
 
-// What a spool keeps for whoever recovers it: the configuration and the start.
+// What a spool keeps from its start for whoever recovers it.
 std::string MakeSpoolMetadata(const ScanRecord& record);
 
-// The record that a spool's metadata gives; the rest is left at its default.
-absl::StatusOr<ScanRecord> ReadSpoolMetadata(const std::string& metadata);
+// What a spool is given at its end: how the scan ended, when, and its counts.
+// REQUIRES: record.counts and record.sending_end are there.
+std::string MakeSpoolSummary(const ScanRecord& record);
+
+// The record of a scan that is known by its spool: from the metadata, and from
+// the summary if the scan lived to write one. The rest stays at its default.
+absl::StatusOr<ScanRecord> ReadSpoolRecord(
+    const std::string& metadata, const std::optional<std::string>& summary);
 
 }  // namespace fathom
 

@@ -188,21 +188,24 @@ absl::StatusOr<ScanResult> Scan::Run(const ScanControl& control) {
                     .start = start_,
                     .sending_end = outcome.sending_end,
                     .stop = backend_.Now()};
-  // What a failing disk did not take is counted, so the counts come after.
-  const absl::Status closed = spool_->Close(result.stop, "{}");
-  if (!closed.ok()) {
-    result.end = ScanEnd::kTrouble;
-    result.trouble.Update(closed);
-  }
-  result.counts = Counts();
-  spool_.reset();
   ScanRecord record{.end = result.end,
                     .trouble = std::string(result.trouble.message()),
                     .configuration = options_.configuration,
                     .start = result.start,
                     .sending_end = result.sending_end,
                     .stop = result.stop,
-                    .counts = result.counts};
+                    .counts = Counts()};
+  const absl::Status closed =
+      spool_->Close(result.stop, MakeSpoolSummary(record));
+  if (!closed.ok()) {
+    result.end = record.end = ScanEnd::kTrouble;
+    result.trouble.Update(closed);
+    record.trouble = std::string(result.trouble.message());
+  }
+  // Closing may have lost replies to a failing disk.
+  result.counts = Counts();
+  record.counts = result.counts;
+  spool_.reset();
   const absl::Status finished = FinishDataset(options_.dataset, record);
   if (!finished.ok()) {
     return absl::Status(
