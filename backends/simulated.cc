@@ -133,12 +133,15 @@ class SimulatedBackend final : public Backend {
   BackendCounters counters() const override {
     const lab::NetworkCounters counters = network_.counters();
     BackendCounters result;
-    result.own.reserve(lab::kFates + 2);
+    result.own.reserve(lab::kFates + 5);
     result.own.emplace_back("probes", counters.probes());
     for (size_t i = 0; i < lab::kFates; ++i) {
       result.own.emplace_back(lab::kFateNames[i], counters.fates[i]);
     }
     result.own.emplace_back("wrong_checksums", counters.wrong_checksums);
+    result.own.emplace_back("duplicates", counters.duplicates);
+    result.own.emplace_back("forged", counters.forged);
+    result.own.emplace_back("garbage", counters.garbage);
     return result;
   }
 

@@ -1,6 +1,7 @@
 #ifndef FATHOM_TESTS_LAB_PACKETS_H_
 #define FATHOM_TESTS_LAB_PACKETS_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -84,6 +85,35 @@ inline std::vector<std::byte> Make(const Echo& echo) {
   return packet;
 }
 
+// A UDP datagram or TCP segment, and the sum that is right for it.
+inline std::vector<std::byte> MakeSegment(uint32_t target, uint8_t ttl,
+                                          uint8_t protocol, uint8_t flags,
+                                          uint16_t damage = 0) {
+  std::vector<std::byte> packet =
+      Make({.target = target, .ttl = ttl, .payload = 12, .protocol = protocol});
+  const std::span segment = std::span(packet).subspan(20);
+  std::fill(segment.begin(), segment.end(), std::byte(0));
+  Put(packet, 20, 40'000);
+  Put(packet, 22, 443);
+  const size_t sum_at = protocol == 17 ? 26 : 36;
+  if (protocol == 17) {
+    Put(packet, 24, static_cast<uint32_t>(segment.size()));
+  } else {
+    Put(packet, 24, 0x1234);
+    Put(packet, 26, 0x5678);
+    Put(packet, 28, 0x9abc);
+    Put(packet, 30, 0xdef0);
+    packet[32] = std::byte(0x50);
+    packet[33] = std::byte(flags);
+  }
+  std::vector<std::byte> whole(packet.begin() + 12,
+                               packet.end());  // From the addresses on.
+  whole.insert(whole.end(), {std::byte(0), std::byte(protocol), std::byte(0),
+                             std::byte(segment.size())});
+  Put(packet, sum_at, ~Sum(whole) + damage);
+  return packet;
+}
+
 // A reply as read by hand; `error` says what is not well-formed about it.
 struct ReadReply {
   std::string error;
@@ -92,8 +122,9 @@ struct ReadReply {
   uint8_t ttl = 0;
   uint8_t type = 0;
   uint8_t code = 0;
-  std::span<const std::byte> rest;  // The quote, or what an echo returns
-                                    // from the id on.
+  uint32_t quote_length = 0;        // As stated; 0 where it is not.
+  std::span<const std::byte> rest;  // The quote and its extensions, or what an
+                                    // echo returns from the id on.
 };
 
 inline ReadReply Read(std::span<const std::byte> bytes) {
@@ -118,7 +149,9 @@ inline ReadReply Read(std::span<const std::byte> bytes) {
     reply.rest = bytes.subspan(24);
     return reply;
   }
-  if (Address(bytes, 24) != 0) return wrong("unused word");
+  // The length of the quote, in words, where extensions follow (RFC 4884).
+  if ((Address(bytes, 24) & 0xff00ffff) != 0) return wrong("unused word");
+  reply.quote_length = Byte(bytes, 25) * 4U;
   reply.rest = bytes.subspan(28);
   if (reply.rest.size() < 28) return wrong("quote too short");
   const size_t quoted = (Byte(reply.rest, 0) & 0xfU) * 4;

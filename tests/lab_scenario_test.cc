@@ -1,12 +1,15 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <random>
 #include <set>
 #include <string>
 
 #include "src/lab/scenario.h"
 #include "src/lab/scenario_fields.h"
+#include "tests/temporary_directory.h"
 
 namespace fathom::lab {
 namespace {
@@ -58,6 +61,9 @@ TEST(Scenario, ReadsBackWhatItPrints) {
     scenario.chain[0].max = 5;
     scenario.chain[5] = {0, 3};
     scenario.host_ttl_128 = scenario.router_ttl_128 = 0;
+    scenario.long_quotes = scenario.per_packet = scenario.prohibited_net = 0;
+    scenario.rewritten_targets = scenario.rewritten_flows = 0;
+    for (LimitClass& limit : scenario.limits) limit.share /= kLimitClasses;
     const auto parsed = ParseScenario(PrintScenario(scenario), "x");
     ASSERT_TRUE(parsed.ok()) << parsed.status() << "\n"
                              << PrintScenario(scenario);
@@ -107,9 +113,16 @@ TEST(Scenario, SaysWhereAndWhatIsWrong) {
       {"loss = 0.1 0.2", "give a number"},
       {"seed = -1", "seed = -1: give a whole number"},
       {"seed = 18446744073709551616", "give a whole number of at most 64"},
-      {"limit_burst = 2.5", "limit_burst = 2.5: give a whole number"},
-      {"limit_burst = 0", "out of range; give 1 to 1000000"},
-      {"limit_rate = 0", "limit_rate = 0: out of range"},
+      {"limit_burst.wide = 2.5", "limit_burst.wide = 2.5: give a whole number"},
+      {"limit_burst.wide = 0", "out of range; give 1 to 1000000"},
+      {"limit_rate.wide = 0", "limit_rate.wide = 0: out of range"},
+      {"limit_share.wide = 0.9", "limit_share: the shares add up"},
+      {"long_quotes = 0.9", "quotes: the shares add up to more than 1"},
+      {"per_packet = 0.9", "per_packet: the shares add up to more than 1"},
+      {"seed = 1\ninclude = x", "x.lab:2: include stands in the first line"},
+      {"tunnel.explicit = 0\ntunnel.implicit = 0\ntunnel.opaque = 0\n"
+       "tunnel.invisible = 0",
+       "tunnel: all weights are 0"},
       {"chain.16 = 5-2", "chain.16 = 5-2: ends before it starts"},
       {"chain.16 = 2-", "chain.16 = : give a whole number"},
       {"chain.16 = 2-40", "chain.16 = 40: out of range"},
@@ -122,7 +135,7 @@ TEST(Scenario, SaysWhereAndWhatIsWrong) {
       {"space = 2000::/20", "is not an IPv4 prefix of at most 24 bits"},
       {"space = 5.0.0.0/8\nspace = 5.5.0.0/16",
        "x.lab: space: 5.5.0.0/16 lies within 5.0.0.0/8"},
-      {"source = 4.1.1.1", "source: 4.1.1.1 lies within 4.0.0.0/8"},
+      {"source = 4.1.1.1", "source: 4.1.1.1 lies within 4.0.0.0/6"},
       {"source = 4.1.1", "source = 4.1.1: not an address"},
       {"source = ::1", "source: not an IPv4 address"},
       {"chain.root = 0-2", "chain.root: starts at 0"},
@@ -152,6 +165,56 @@ TEST(Scenario, SaysWhichFileCannotBeRead) {
   }
 }
 
+TEST(Scenario, UnicastIsAllThatIsNotSetAside) {
+  uint64_t blocks = 0;
+  const auto space = UnicastSpace();
+  for (const Prefix& prefix : space) {
+    blocks += uint64_t{1} << (24 - prefix.length());
+  }
+  EXPECT_EQ(blocks, 14'461'944U + 3);  // AS112 and AMT are reachable.
+  const auto holds = [&](const char* address) {
+    return std::any_of(space.begin(), space.end(), [&](const Prefix& prefix) {
+      return prefix.Contains(*IpAddress::Parse(address));
+    });
+  };
+  for (const char* in : {"1.0.0.0", "9.255.255.255", "11.0.0.0", "100.63.1.1",
+                         "100.128.0.0", "198.20.0.0", "223.255.255.255"}) {
+    EXPECT_TRUE(holds(in)) << in;
+  }
+  for (const char* out : {"0.1.2.3", "10.0.0.0", "100.64.0.0", "127.0.0.1",
+                          "198.19.255.255", "224.0.0.0", "255.255.255.255"}) {
+    EXPECT_FALSE(holds(out)) << out;
+  }
+  EXPECT_EQ(ParseScenario("space = unicast", "x")->space, space);
+}
+
+TEST(Scenario, IncludesAnotherFile) {
+  const TemporaryDirectory directory;
+  const auto write = [&](const char* name, const char* text) {
+    std::ofstream(directory.Path(name)) << text;
+    return directory.Path(name);
+  };
+  write("base.lab", "seed = 7\nloss = 0.5\n");
+  const auto over = ReadScenario(
+      write("over.lab", "# First.\n\ninclude = base.lab # so\nloss = 0.25\n"));
+  ASSERT_TRUE(over.ok()) << over.status();
+  EXPECT_EQ(over->seed, 7U);
+  EXPECT_EQ(over->loss, 0.25);
+  const struct {
+    const char* text;
+    const char* error;
+  } cases[] = {
+      {"include = base.lab\n\nlos = 1\n", "bad.lab:3: there is no key"},
+      {"include = none.lab\n", "none.lab: No such file"},
+      {"include = bad.lab\n", "does one include itself?"}};
+  for (const auto& [text, error] : cases) {
+    const auto read = ReadScenario(write("bad.lab", text));
+    ASSERT_FALSE(read.ok()) << text;
+    EXPECT_NE(read.status().message().find(error), absl::string_view::npos)
+        << read.status();
+  }
+}
+
 TEST(Scenario, FilesInTheTreeAreRead) {
   size_t count = 0;
   for (const auto& entry :
@@ -160,7 +223,7 @@ TEST(Scenario, FilesInTheTreeAreRead) {
         << ReadScenario(entry.path()).status();
     ++count;
   }
-  EXPECT_GE(count, 3U);
+  EXPECT_EQ(count, 7U);
   EXPECT_EQ(*ReadScenario(FATHOM_SCENARIOS "/internet.lab"), Scenario{});
 }
 

@@ -20,14 +20,12 @@
 
 namespace fathom::lab {
 
-// Nothing is lost, silent, limited, unrouted, filtered or looping.
+// Nothing is lost, silent, limited, unrouted, filtered, looping or spoiled.
 inline Scenario Clean() {
-  Scenario s;
-  s.space = {*Prefix::Parse("4.4.0.0/16")};
-  s.per_destination = 0;
-  s.unrouted = s.filtered = s.loops = {};
-  s.silent_routers = s.limited_routers = s.loss = s.host_unreachable = 0;
-  return s;
+  Scenario scenario = *ReadScenario(FATHOM_SCENARIOS "/clean.lab");
+  scenario.space = {*Prefix::Parse("4.4.0.0/16")};
+  scenario.tunnels = 0;
+  return scenario;
 }
 
 inline constexpr Instant kStart{std::chrono::seconds(1'767'225'600)};
@@ -44,12 +42,14 @@ class Recorder final : public Observer {
     uint32_t responder;
     Packet reply;
     Instant due;
+    uint8_t copies;
   };
 
   void Observe(const Observation& seen) override {
     records.push_back({Packet(seen.probe.begin(), seen.probe.end()), seen.fate,
                        seen.responder,
-                       Packet(seen.reply.begin(), seen.reply.end()), seen.due});
+                       Packet(seen.reply.begin(), seen.reply.end()), seen.due,
+                       seen.copies});
   }
 
   std::vector<Record> records;
@@ -74,6 +74,13 @@ inline Packet Ask(const Scenario& scenario, const Packet& probe) {
     reply.assign(frame.bytes.begin(), frame.bytes.end());
   });
   return reply;
+}
+
+// A /16 with as much in it as there is room for.
+inline Scenario Dense() {
+  Scenario scenario = *ReadScenario(FATHOM_SCENARIOS "/wire.lab");
+  scenario.space = {*Prefix::Parse("4.4.0.0/16")};
+  return scenario;
 }
 
 // Any probe, most of them good.
@@ -106,6 +113,12 @@ inline Packet RandomProbe(std::mt19937_64& random, uint32_t first,
     case 6:
       echo.payload = 1400;
       break;
+    case 7:
+    case 8:
+      return MakeSegment(echo.target, echo.ttl, 17, 0);
+    case 9:
+    case 10:
+      return MakeSegment(echo.target, echo.ttl, 6, random() & 255);
     default:
       break;
   }

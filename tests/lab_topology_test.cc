@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "src/base/hash.h"
-#include "src/lab/describe.h"
+#include "src/lab/check.h"
 #include "src/lab/router.h"
 #include "src/lab/topology.h"
 #include "src/lab/truth.h"
@@ -18,21 +18,21 @@ namespace fathom::lab {
 namespace {
 
 // Which router of which node stands at an address.
-using Seat = std::tuple<int, uint32_t, uint32_t, uint32_t>;
+using Seat = std::tuple<int, uint32_t, uint32_t, uint32_t, uint32_t>;
 
 // The scenarios that the laws must hold in.
 std::vector<Scenario> Scenarios() {
   std::vector<Scenario> all;
   for (uint64_t seed = 1; seed <= 4; ++seed) {
-    Scenario plain;
+    Scenario plain = Dense();
     plain.seed = seed;
-    plain.space = {*Prefix::Parse("4.4.0.0/16")};
     all.push_back(plain);
 
     Scenario dense = Clean();  // As many routers as there is room for.
     dense.seed = seed;
     dense.chain = {{{5, 5}, {10, 10}, {10, 10}, {10, 10}, {8, 10}, {3, 5}}};
-    dense.diamonds = 1;
+    dense.bare = {};
+    dense.diamonds.fill(1);
     dense.per_destination = 0.5;
     dense.diamond_length = {1, 8};
     dense.widths = {1, 0, 0, 0, 0, 1};
@@ -53,7 +53,8 @@ std::map<uint32_t, Seat> RoutersOf(const Segment& segment) {
   for (uint32_t i = 0; i < segment.length; ++i) {
     const uint32_t width = segment.OnBranch(i) ? segment.width : 1;
     for (uint32_t branch = 0; branch < width; ++branch) {
-      const Seat seat(segment.level, segment.base, i, branch);
+      const Seat seat(segment.level, segment.base, segment.first_slot, i,
+                      branch);
       EXPECT_TRUE(routers.emplace(segment.Router(i, branch), seat).second);
     }
   }
@@ -71,8 +72,10 @@ template <typename Visit>
 void VisitSegments(const Scenario& scenario, Visit&& visit) {
   const Topology topology(scenario);
   for (const uint32_t target : Targets(scenario)) {
-    const Route route = topology.RouteTo(target);
-    for (const Segment& segment : route.used()) visit(segment);
+    for (const Nanos age : topology.AgesOf(target)) {
+      const Route route = topology.RouteTo(target, age);
+      for (const Segment& segment : route.used()) visit(segment);
+    }
   }
 }
 
@@ -124,7 +127,7 @@ TEST(Topology, AShorterHorizonChangesNothingBeforeIt) {
     for (size_t i = 0; i < targets.size(); i += 29) {
       const Route whole = topology.RouteTo(targets[i]);
       for (uint8_t ttl = 1; ttl <= whole.hops; ++ttl) {
-        const Route part = topology.RouteTo(targets[i], ttl);
+        const Route part = topology.RouteTo(targets[i], kBefore, ttl);
         ASSERT_GE(part.hops, ttl);
         const auto a = whole.At(ttl);
         const auto b = part.At(ttl);
@@ -152,7 +155,9 @@ std::map<uint8_t, uint32_t> Walk(const Truth& truth, uint32_t target,
 }
 
 TEST(Topology, OneFlowHasOneWay) {
-  for (const Scenario& scenario : Scenarios()) {
+  for (Scenario scenario : Scenarios()) {
+    scenario.per_packet = 0;
+    scenario.route_changes = 0;
     const Truth truth(scenario);
     const auto targets = Targets(scenario);
     for (size_t i = 0; i < targets.size(); i += 53) {
@@ -232,91 +237,221 @@ void ExpectShare(uint64_t part, uint64_t whole, double share) {
 }
 
 TEST(Behaviour, SharesComeOutAsTheScenarioSays) {
-  const Scenario scenario;
+  Scenario scenario;
+  scenario.rewritten_targets = 0.1;
+  scenario.rewritten_flows = 0.2;
+  scenario.rewritten_ids = 0.3;
+  scenario.odd_quoted_ttls = 0.1;
   const Behaviour behaviour(scenario);
   constexpr uint32_t kCount = 200'000;
-  uint64_t silent = 0, limited = 0, full = 0, high = 0, middle = 0, both = 0;
-  uint64_t hosts = 0, host_high = 0, host_middle = 0, tells = 0;
+  uint64_t silent = 0, talking = 0, present = 0, tells = 0;
+  std::map<std::string, uint64_t> routers, hosts;
   for (uint32_t i = 0; i < kCount; ++i) {
     const uint32_t address = 0x04000000 + i * 256;
     const RouterTraits router = behaviour.Router(address + 250);
+    EXPECT_EQ(router.silent, behaviour.IsSilent(address + 250));
     silent += router.silent ? 1 : 0;
-    limited += router.limited ? 1 : 0;
-    both += router.silent && router.limited ? 1 : 0;
-    full += router.quotes_all ? 1 : 0;
-    high += router.initial_ttl == 255 ? 1 : 0;
-    middle += router.initial_ttl == 128 ? 1 : 0;
-    const HostTraits host = behaviour.Host(address + i % 225);
-    hosts += host.answers ? 1 : 0;
-    host_high += host.initial_ttl == 255 ? 1 : 0;
-    host_middle += host.initial_ttl == 128 ? 1 : 0;
     tells += behaviour.TellsAbsent(address) ? 1 : 0;
-    EXPECT_FALSE(behaviour.Host(address + 225 + i % 31).answers);
+    EXPECT_FALSE(behaviour.Host(address + 225 + i % 31).present);
+    if (!router.silent) {
+      ++talking;
+      routers["slow"] += router.token >= std::chrono::seconds(1) ? 1 : 0;
+      routers["tight"] += router.token >= std::chrono::milliseconds(10) &&
+                                  router.token <= std::chrono::milliseconds(20)
+                              ? 1
+                              : 0;
+      routers["unlimited"] += router.limited() ? 0 : 1;
+      routers["long"] += router.quotes == 128 ? 1 : 0;
+      routers["full"] += router.quotes == 0xffff ? 1 : 0;
+      routers["255"] += router.initial_ttl == 255 ? 1 : 0;
+      routers["128"] += router.initial_ttl == 128 ? 1 : 0;
+      routers["target"] += router.rewrite == Rewrite::kTarget ? 1 : 0;
+      routers["flow"] += router.rewrite == Rewrite::kFlow ? 1 : 0;
+      routers["id"] += router.rewrite == Rewrite::kId ? 1 : 0;
+      routers["odd"] += router.odd_quoted_ttl ? 1 : 0;
+    }
+    const HostTraits host = behaviour.Host(address + i % 225);
+    if (!host.present) {
+      EXPECT_FALSE(host.udp || host.tcp || host.open);
+      continue;
+    }
+    ++present;
+    hosts["255"] += host.initial_ttl == 255 ? 1 : 0;
+    hosts["128"] += host.initial_ttl == 128 ? 1 : 0;
+    hosts["udp"] += host.udp ? 1 : 0;
+    hosts["tcp"] += host.tcp ? 1 : 0;
+    hosts["open"] += host.open ? 1 : 0;
+    hosts["slow"] += host.delay >= std::chrono::milliseconds(400) ? 1 : 0;
   }
   ExpectShare(silent, kCount, scenario.silent_routers);
-  ExpectShare(limited, kCount, scenario.limited_routers);
-  ExpectShare(both, kCount, scenario.silent_routers * scenario.limited_routers);
-  ExpectShare(full, kCount, scenario.full_quotes);
-  ExpectShare(high, kCount, scenario.router_ttl_255);
-  ExpectShare(middle, kCount, scenario.router_ttl_128);
-  ExpectShare(hosts, kCount, scenario.hosts);
-  ExpectShare(host_high, kCount, scenario.host_ttl_255);
-  ExpectShare(host_middle, kCount, scenario.host_ttl_128);
+  ExpectShare(present, kCount, scenario.hosts);
   ExpectShare(tells, kCount, scenario.host_unreachable);
+  ExpectShare(routers["slow"], talking, scenario.limits[0].share);
+  ExpectShare(routers["tight"], talking, scenario.limits[2].share);
+  EXPECT_EQ(routers["unlimited"], 0U);
+  ExpectShare(routers["long"], talking, scenario.long_quotes);
+  ExpectShare(routers["full"], talking, scenario.full_quotes);
+  ExpectShare(routers["255"], talking, scenario.router_ttl_255);
+  ExpectShare(routers["128"], talking, scenario.router_ttl_128);
+  ExpectShare(routers["target"], talking, scenario.rewritten_targets);
+  ExpectShare(routers["flow"], talking, scenario.rewritten_flows);
+  ExpectShare(routers["id"], talking, scenario.rewritten_ids);
+  ExpectShare(routers["odd"], talking, scenario.odd_quoted_ttls);
+  ExpectShare(hosts["255"], present, scenario.host_ttl_255);
+  ExpectShare(hosts["128"], present, scenario.host_ttl_128);
+  ExpectShare(hosts["udp"], present, scenario.udp_hosts);
+  ExpectShare(hosts["tcp"], present, scenario.tcp_hosts);
+  ExpectShare(hosts["open"], present, scenario.open_ports);
+  ExpectShare(hosts["slow"], present, scenario.slow_hosts);
 }
 
 TEST(Topology, ShapesComeOutAsTheScenarioSays) {
   Scenario scenario;
+  scenario.space = {*Prefix::Parse("4.0.0.0/8"), *Prefix::Parse("5.0.0.0/8")};
   scenario.unrouted = {0, 0, 0, 0, 0, 0.1};
   scenario.filtered = {0, 0, 0, 0, 0, 0.2};
   scenario.loops = {0, 0, 0, 0, 0, 0.05};
-  scenario.chain[4] = {0, 4};
+  scenario.bare[4] = 0.2;
+  scenario.chain[4] = {1, 4};
+  scenario.diamonds[4] = 0.5;
+  scenario.tunnels = 0.6;
+  scenario.per_packet = 0.3;
+  scenario.route_changes = 0.1;
   const Topology topology(scenario);
   std::map<RouteEnd, uint64_t> ends;
   std::map<uint32_t, uint64_t> lengths, widths;
-  uint64_t blocks = 0, long_enough = 0, diamonds = 0, per_destination = 0;
+  std::map<Balancer, uint64_t> balancers;
+  std::map<Tunnel, uint64_t> tunnels;
+  uint64_t blocks = 0, long_enough = 0, diamonds = 0, spans = 0, meshed = 0;
+  uint64_t changing = 0, plain = 0;
   VisitSlash24s(scenario, [&](const Prefix& prefix) {
     const uint32_t first = prefix.first().v4();
     const Route route = topology.RouteTo(first);
     ++blocks;
     ++ends[route.end];
     if ((first & 0xfff) != 0) return;  // Each /20 once.
+    changing += topology.AgesOf(first).size() > 1 ? 1 : 0;
     uint32_t length = 0;
     for (const Segment& segment : route.used()) {
       if (segment.level != 4) continue;
       length = segment.length;
       long_enough += length >= 3 ? 1 : 0;
+      plain += length >= 3 && segment.span == 0 ? 1 : 0;
+      if (length >= 3) ++tunnels[segment.tunnel];
       if (segment.span == 0) continue;
+      ASSERT_EQ(segment.tunnel, Tunnel::kNone);
       ++diamonds;
       ++widths[segment.width];
-      per_destination += segment.balancer == Balancer::kPerDestination ? 1 : 0;
+      ++balancers[segment.balancer];
+      spans += segment.span > 1 ? 1 : 0;
+      meshed += segment.meshed ? 1 : 0;
     }
     ++lengths[length];
   });
+  const uint64_t nodes = blocks / 16;
   ExpectShare(ends[RouteEnd::kUnrouted], blocks, 0.1);
   ExpectShare(ends[RouteEnd::kFiltered], blocks, 0.2);
   ExpectShare(ends[RouteEnd::kLoop], blocks, 0.05);
-  for (uint32_t i = 0; i <= 4; ++i) ExpectShare(lengths[i], blocks / 16, 0.2);
-  ExpectShare(diamonds, long_enough, scenario.diamonds);
-  ExpectShare(per_destination, diamonds, scenario.per_destination);
+  for (uint32_t i = 0; i <= 4; ++i) ExpectShare(lengths[i], nodes, 0.2);
+  ExpectShare(changing, nodes, 0.1);
+  ExpectShare(diamonds, long_enough, 0.5);
+  ExpectShare(balancers[Balancer::kPerDestination], diamonds,
+              scenario.per_destination);
+  ExpectShare(balancers[Balancer::kPerPacket], diamonds, 0.3);
+  ExpectShare(meshed, spans, scenario.meshed);
   ExpectShare(widths[2], diamonds, scenario.widths[0]);
   ExpectShare(widths[3], diamonds, scenario.widths[1]);
   ExpectShare(widths[4], diamonds, scenario.widths[2]);
+  ExpectShare(tunnels[Tunnel::kExplicit], plain, 0.6 * 0.78);
+  ExpectShare(tunnels[Tunnel::kImplicit], plain, 0.6 * 0.14);
+  ExpectShare(tunnels[Tunnel::kOpaque], plain, 0.6 * 0.02);
+  ExpectShare(tunnels[Tunnel::kInvisible], plain, 0.6 * 0.06);
 }
 
-// Held against the table of model numbers for the Internet.
-TEST(Describe, TheDefaultInternetIsAboutRight) {
-  const LabDescription lab = DescribeLab({}, 40'000);
-  EXPECT_NEAR(lab.length[0], 8, 1.01) << ToString(lab);
-  EXPECT_NEAR(lab.length[2], 13, 1.01);
-  EXPECT_NEAR(lab.length[4], 17, 1.01);
-  EXPECT_NEAR(lab.answering, 0.08, 0.03);
-  EXPECT_NEAR(lab.looping, 0.01, 0.01);
-  EXPECT_NEAR(lab.balanced, 0.4, 0.05);
-  EXPECT_NEAR(lab.rtt_ms[2], 160, 60);
-  EXPECT_NEAR(
-      lab.answering + lab.absent + lab.unrouted + lab.filtered + lab.looping, 1,
-      1e-9);
+TEST(Topology, RoutesChangeOnceAndWhenTheScenarioSays) {
+  Scenario scenario = Clean();
+  scenario.route_changes = 1;
+  scenario.route_change_s = {10, 20};
+  const Topology topology(scenario);
+  const Nanos early = std::chrono::seconds(10) - Nanos(1);
+  const Nanos late = std::chrono::seconds(20);
+  size_t changed = 0;
+  for (const uint32_t target : Targets(scenario)) {
+    const FlowKeys keys = Flow(target, 0);
+    const auto routers = [&](Nanos age) {
+      std::vector<uint32_t> result;
+      for (uint8_t ttl = 1; ttl <= 40; ++ttl) {
+        const Landing landing = topology.Land(target, keys, ttl, age);
+        if (landing.event != Landing::Event::kExpired) break;
+        result.push_back(landing.router);
+      }
+      return result;
+    };
+    const auto before = routers(kBefore);
+    const auto after = routers(kAfter);
+    ASSERT_EQ(routers(early), before);
+    ASSERT_EQ(routers(late), after);
+    bool turned = false;
+    for (int second = 10; second <= 20; ++second) {
+      const auto now = routers(std::chrono::seconds(second));
+      turned |= now != before;
+      ASSERT_EQ(now, turned ? after : before);
+    }
+    changed += before != after ? 1 : 0;
+  }
+  EXPECT_GT(changed, 500U);
+}
+
+TEST(Topology, HiddenRoutersTakeNothingOffTtls) {
+  Scenario scenario = Clean();
+  scenario.tunnels = 1;
+  scenario.diamonds = {};
+  scenario.tunnel_kinds = {0, 0, 1, 1};
+  scenario.hidden_routers = {3, 3};
+  const Topology topology(scenario);
+  scenario.tunnels = 0;
+  const Topology plain(scenario);
+  size_t labelled = 0;
+  for (const uint32_t target : Targets(scenario)) {
+    const FlowKeys keys = Flow(target, 0);
+    uint8_t hidden = 0;
+    for (uint8_t ttl = 1; ttl <= 40; ++ttl) {
+      const Landing with = topology.Land(target, keys, ttl);
+      const Landing without = plain.Land(target, keys, ttl);
+      ASSERT_EQ(with.router, without.router);
+      ASSERT_EQ(with.distance, without.distance);
+      ASSERT_GE(with.hidden, hidden);
+      ASSERT_EQ(without.hidden, 0);
+      // What a label tells is what was passed since the router before.
+      if (with.labelled > 0 && with.event == Landing::Event::kExpired) {
+        ASSERT_EQ(with.labelled, 3);
+        ASSERT_EQ(with.hidden, hidden + 3);
+        ++labelled;
+      }
+      hidden = with.hidden;
+    }
+  }
+  EXPECT_GT(labelled, 100U);
+}
+
+// Held against the figures that are known of the Internet.
+TEST(Check, TheDefaultInternetLooksLikeTheRealOne) {
+  size_t count = 0;
+  for (const Figure& figure : CheckLab({}, {})) {
+    EXPECT_TRUE(figure.fits)
+        << figure.name << " " << figure.measured << " " << figure.wanted;
+    ++count;
+  }
+  EXPECT_EQ(count, 27U);
+}
+
+TEST(Check, ACleanLabDoesNot) {
+  size_t off = 0;
+  for (const Figure& figure :
+       CheckLab(Clean(), {.targets = 1000, .blocks = 100})) {
+    off += figure.fits ? 0 : 1;
+  }
+  EXPECT_GT(off, 5U);
 }
 
 }  // namespace

@@ -12,9 +12,8 @@ namespace fathom::lab {
 namespace {
 
 TEST(Truth, AllFlowsTogetherSeeWhatAnyFlowCould) {
-  Scenario scenario;
-  scenario.space = {*Prefix::Parse("4.4.0.0/16")};
-  scenario.diamonds = 1;
+  Scenario scenario = Dense();
+  scenario.diamonds.fill(1);
   scenario.per_destination = 0.3;
   scenario.loops[5] = 0.2;
   const Truth truth(scenario);
@@ -41,7 +40,8 @@ TEST(Truth, AllFlowsTogetherSeeWhatAnyFlowCould) {
 
 TEST(Truth, PerDestinationBalancersLookAtAddressesOnly) {
   Scenario scenario = Clean();
-  scenario.diamonds = scenario.per_destination = 1;
+  scenario.diamonds.fill(1);
+  scenario.per_destination = 1;
   const Truth truth(scenario);
   LinkSet seen;
   LinkSet all;
@@ -63,8 +63,7 @@ TEST(Truth, PerDestinationBalancersLookAtAddressesOnly) {
 }
 
 TEST(Truth, ListsAreUnionsInOrder) {
-  Scenario scenario;
-  scenario.space = {*Prefix::Parse("4.4.0.0/18")};
+  Scenario scenario = Dense();
   const Truth truth(scenario);
   const auto targets = Targets(scenario);
   const auto keys = [](uint32_t target) { return Flow(target, 5); };
@@ -102,6 +101,28 @@ TEST(Truth, ListsEverySlash24Once) {
     EXPECT_TRUE(seen.insert(prefix).second);
   });
   EXPECT_EQ(seen.size(), 256U + 1 + 16);
+}
+
+TEST(Truth, SamplesAreSpreadEvenly) {
+  Scenario scenario;
+  scenario.space = {*Prefix::Parse("9.9.9.0/24"), *Prefix::Parse("4.0.0.0/16"),
+                    *Prefix::Parse("7.7.64.0/20")};
+  std::vector<Prefix> all;
+  VisitSlash24s(scenario, [&](const Prefix& p) { all.push_back(p); });
+  ASSERT_EQ(CountSlash24s(scenario), all.size());
+  for (const size_t count : {1, 2, 10, 100, 272, 273}) {
+    std::vector<Prefix> sample;
+    SampleSlash24s(scenario, count,
+                   [&](const Prefix& p) { sample.push_back(p); });
+    ASSERT_EQ(sample.size(), count);
+    // One from each stretch, in order.
+    for (size_t i = 0; i < count; ++i) {
+      const auto found = std::find(all.begin(), all.end(), sample[i]);
+      const auto index = static_cast<size_t>(found - all.begin());
+      ASSERT_GE(index, all.size() * i / count);
+      ASSERT_LT(index, all.size() * (i + 1) / count);
+    }
+  }
 }
 
 // What a sweep hears is what the truth says it could, link by link.

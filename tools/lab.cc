@@ -7,7 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "src/base/status_macros.h"
-#include "src/lab/describe.h"
+#include "src/lab/check.h"
 #include "src/lab/scenario.h"
 #include "src/lab/truth.h"
 #include "src/schedule/targets.h"
@@ -21,6 +21,7 @@ struct LabFlags {
   std::string scenario;
   std::string targets;
   uint64_t seed = 0;
+  uint64_t count = 0;  // 0: all.
 };
 
 // The addresses that a scan with the same seed would probe.
@@ -57,19 +58,38 @@ absl::Status PrintTruth(const LabFlags& flags) {
 absl::Status PrintTargets(const LabFlags& flags) {
   FATHOM_ASSIGN_OR_RETURN(const lab::Scenario scenario,
                           lab::ReadScenario(flags.scenario));
-  lab::VisitSlash24s(scenario, [](const Prefix& prefix) {
+  const auto print = [](const Prefix& prefix) {
     std::puts(prefix.ToString().c_str());
-  });
+  };
+  if (flags.count == 0) {
+    lab::VisitSlash24s(scenario, print);
+    return absl::OkStatus();
+  }
+  const uint64_t all = lab::CountSlash24s(scenario);
+  if (flags.count > all) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--count ", flags.count, ": ", flags.scenario, " has ",
+                     all, " /24s; ask for at most these"));
+  }
+  lab::SampleSlash24s(scenario, flags.count, print);
   return absl::OkStatus();
 }
 
-absl::Status PrintDescription(const LabFlags& flags) {
-  constexpr uint64_t kSample = 40'000;
+absl::Status PrintCheck(const LabFlags& flags) {
   FATHOM_ASSIGN_OR_RETURN(const lab::Scenario scenario,
                           lab::ReadScenario(flags.scenario));
-  std::fputs(lab::ToString(lab::DescribeLab(scenario, kSample)).c_str(),
-             stdout);
-  return absl::OkStatus();
+  const auto figures = lab::CheckLab(scenario, {});
+  size_t off = 0;
+  for (const lab::Figure& figure : figures) {
+    off += figure.fits ? 0 : 1;
+    std::printf("%-48s %18s   %-30s %s\n", figure.name.c_str(),
+                figure.measured.c_str(), figure.wanted.c_str(),
+                figure.fits ? "fits" : "OFF");
+  }
+  if (off == 0) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat(flags.scenario, ": ", off, " of ", figures.size(),
+                   " figures are not those of the Internet"));
 }
 
 absl::Status PrintScenarioFile(const LabFlags& flags) {
@@ -99,9 +119,11 @@ void AddLab(CLI::App& app, int& exit_code) {
   };
   add("print", "every number of a scenario, with what it means",
       &PrintScenarioFile);
-  add("describe", "path lengths, delays and shares, from a sample",
-      &PrintDescription);
-  add("targets", "the /24s of its address space, a line each", &PrintTargets);
+  add("check", "how it compares with the Internet, in figures", &PrintCheck);
+  add("targets", "the /24s of its address space, a line each", &PrintTargets)
+      ->add_option("--count", flags->count,
+                   "so many of them, spread evenly over the space [all]")
+      ->type_name("N");
   CLI::App* const truth =
       add("truth", "the links that any flow could see, as CSV", &PrintTruth);
   truth->add_option("TARGETS", flags->targets, "file of targets")->required();

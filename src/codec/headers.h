@@ -40,6 +40,8 @@ static_assert(sizeof(Ipv4Header) == 20);
 inline constexpr uint16_t kDontFragment = 0x4000;
 inline constexpr uint16_t kFragmentOffsetMask = 0x1fff;
 inline constexpr uint8_t kProtocolIcmp = 1;
+inline constexpr uint8_t kProtocolTcp = 6;
+inline constexpr uint8_t kProtocolUdp = 17;
 
 // RFC 792; the second word as echo messages use it.
 struct IcmpHeader {
@@ -61,7 +63,36 @@ inline constexpr uint8_t kIcmpNetUnreachable = 0;
 inline constexpr uint8_t kIcmpHostUnreachable = 1;
 inline constexpr uint8_t kIcmpProtocolUnreachable = 2;
 inline constexpr uint8_t kIcmpPortUnreachable = 3;
+inline constexpr uint8_t kIcmpNetProhibited = 9;
+inline constexpr uint8_t kIcmpHostProhibited = 10;
 inline constexpr uint8_t kIcmpProhibited = 13;
+
+// RFC 768.
+struct UdpHeader {
+  Be16 source_port;
+  Be16 destination_port;
+  Be16 length;
+  Be16 checksum;
+};
+static_assert(sizeof(UdpHeader) == 8);
+
+// RFC 9293.
+struct TcpHeader {
+  Be16 source_port;
+  Be16 destination_port;
+  Be32 sequence;
+  Be32 acknowledgment;
+  uint8_t data_offset;  // Words of the header in the high four bits.
+  uint8_t flags;
+  Be16 window;
+  Be16 checksum;
+  Be16 urgent;
+};
+static_assert(sizeof(TcpHeader) == 20);
+
+inline constexpr uint8_t kTcpSyn = 0x02;
+inline constexpr uint8_t kTcpReset = 0x04;
+inline constexpr uint8_t kTcpAck = 0x10;
 
 }  // namespace fathom
 

@@ -1,6 +1,8 @@
 #ifndef FATHOM_SRC_LAB_CHANCE_H_
 #define FATHOM_SRC_LAB_CHANCE_H_
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 
 #include "src/base/hash.h"
@@ -62,6 +64,31 @@ class DelayRange {
  private:
   int64_t min_ = 0;
   uint64_t width_ = 0;
+};
+
+// A choice among `kCount` by their weights.
+template <size_t kCount>
+class Weights {
+ public:
+  Weights() = default;
+  explicit Weights(const std::array<double, kCount>& weights) {
+    double all = 0;
+    for (const double weight : weights) all += weight;
+    double sum = 0;
+    for (size_t i = 0; i < kCount; ++i) {
+      sum += weights[i];
+      limits_[i] = static_cast<uint64_t>(sum / all * 4294967296.0);
+    }
+  }
+
+  size_t At(uint32_t draw) const {
+    size_t i = 0;
+    while (i + 1 < kCount && draw >= limits_[i]) ++i;
+    return i;
+  }
+
+ private:
+  std::array<uint64_t, kCount> limits_{};  // Cumulated.
 };
 
 // An independent number for each of the `index`es of one hash; cheaper than

@@ -11,8 +11,10 @@
 #include "fathom/packet_io.h"
 #include "fathom/probe.h"
 #include "src/lab/fate.h"
+#include "src/lab/mischief.h"
 #include "src/lab/probe_packet.h"
 #include "src/lab/rate_limiter.h"
+#include "src/lab/reply.h"
 #include "src/lab/reply_queue.h"
 #include "src/lab/router.h"
 #include "src/lab/scenario.h"
@@ -64,6 +66,7 @@ class Network {
     Landing landing;
     bool right_checksum;
     bool lost_on_return;
+    Mishap mishap;
     Observation& seen;
   };
 
@@ -72,21 +75,32 @@ class Network {
   Fate Answer(const Passage& passage);
   Fate FromRouter(const Passage& passage, Fate fate);
   Fate FromHost(const Passage& passage, const HostTraits& host);
-  // Puts a reply on its way back; it leaves `delay` after the probe. Returns
-  // where to write it.
-  std::span<std::byte> Return(const Passage& passage, uint32_t responder,
-                              Nanos delay, size_t size);
+  IcmpError ErrorFrom(const Passage& passage, Fate fate,
+                      const RouterTraits& router) const;
+  // Puts a reply of `size` bytes on its way back, as write(header, room)
+  // writes it. It leaves `responder`, whose packets start with `ttl` left on
+  // arrival, `delay` after the probe was sent. Returns what comes of `fate`.
+  template <typename Write>
+  Fate Return(const Passage& passage, Fate fate, const ReplyHeader& header,
+              Nanos delay, size_t size, Write&& write);
+  void AddExtras(const Passage& passage, Instant due);
 
   const Topology topology_;
   const Behaviour behaviour_;
   const Share loss_;
   const DelayRange jitter_;
+  const Share odd_labels_;
+  const Mischief mischief_;
   Observer* const observer_;
   RateLimiter limiter_;
   ReplyQueue queue_;
+  std::optional<Instant> start_;  // Of the first probe.
   // Written by one thread.
   std::array<std::atomic<uint64_t>, kFates> fates_{};
   std::atomic<uint64_t> wrong_checksums_{0};
+  std::atomic<uint64_t> duplicates_{0};
+  std::atomic<uint64_t> forged_{0};
+  std::atomic<uint64_t> garbage_{0};
 };
 
 }  // namespace fathom::lab

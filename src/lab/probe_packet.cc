@@ -24,7 +24,36 @@ FlowKeys KeysOf(const ProbePacket& packet) {
   return {.flow = Again(addresses, rest), .addresses = addresses};
 }
 
+Question QuestionOf(const ProbePacket& packet) {
+  const auto transport = packet.transport();
+  switch (packet.ip.protocol) {
+    case kProtocolIcmp:
+      return Load<IcmpHeader>(transport).type == kIcmpEchoRequest
+                 ? Question::kEcho
+                 : Question::kNothing;
+    case kProtocolUdp:
+      return Question::kUdp;
+    case kProtocolTcp: {
+      if (transport.size() < sizeof(TcpHeader)) return Question::kNothing;
+      const uint8_t flags = Load<TcpHeader>(transport).flags;
+      if ((flags & kTcpReset) != 0) return Question::kNothing;
+      return (flags & (kTcpSyn | kTcpAck)) == kTcpSyn ? Question::kTcpSyn
+                                                      : Question::kTcp;
+    }
+    default:
+      return Question::kNothing;
+  }
+}
+
 }  // namespace
+
+uint16_t PseudoSum(const Ipv4Header& ip, size_t transport_bytes) {
+  const uint32_t both = (ip.source >> 16) + (ip.source & 0xffff) +
+                        (ip.destination >> 16) + (ip.destination & 0xffff) +
+                        ip.protocol + static_cast<uint32_t>(transport_bytes);
+  return OnesAdd(static_cast<uint16_t>(both),
+                 static_cast<uint16_t>(both >> 16));
+}
 
 uint64_t ProbePacket::Identity(Instant now) const {
   uint64_t hash = Mix(static_cast<uint64_t>(now.time_since_epoch().count()));
@@ -52,16 +81,22 @@ std::optional<ProbePacket> ReadProbe(std::span<const std::byte> bytes) {
     return std::nullopt;
   }
   packet.keys = KeysOf(packet);
-  if (packet.ip.protocol == kProtocolIcmp) {
-    packet.echo_request =
-        Load<IcmpHeader>(packet.transport()).type == kIcmpEchoRequest;
-    packet.answerable = packet.echo_request;
-  }
+  packet.question = QuestionOf(packet);
+  packet.answerable =
+      packet.ip.protocol != kProtocolIcmp || packet.question == Question::kEcho;
   return packet;
 }
 
 bool HasRightChecksum(const ProbePacket& packet) {
-  return OnesSum(packet.transport()) == kRightSum;
+  const auto transport = packet.transport();
+  const uint8_t protocol = packet.ip.protocol;
+  if (protocol == kProtocolIcmp) return OnesSum(transport) == kRightSum;
+  if (protocol != kProtocolUdp && protocol != kProtocolTcp) return true;
+  if (protocol == kProtocolUdp && Load<UdpHeader>(transport).checksum == 0) {
+    return true;  // The sender gave none.
+  }
+  return OnesAdd(OnesSum(transport), PseudoSum(packet.ip, transport.size())) ==
+         kRightSum;
 }
 
 }  // namespace fathom::lab

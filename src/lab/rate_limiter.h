@@ -17,17 +17,14 @@ namespace fathom::lab {
 // were asked have one: about 20 bytes each.
 class RateLimiter {
  public:
-  // REQUIRES: rate > 0, burst > 0.
-  RateLimiter(double rate, uint32_t burst)
-      : token_(std::max<int64_t>(1, static_cast<int64_t>(1e9 / rate))),
-        burst_(token_ * burst) {}
-
-  // Takes a token of `router`; false if there is none.
-  bool Allow(uint32_t router, Instant now) {
+  // Takes a token of `router`, of which one comes back in `token` and there
+  // are never more than `burst`; false if there is none.
+  // REQUIRES: token > 0, burst > 0, the same for a router each time.
+  bool Allow(uint32_t router, Nanos token, uint32_t burst, Instant now) {
     const Nanos time = now.time_since_epoch();
     Nanos& full = full_.try_emplace(router, time).first->second;
-    const Nanos after = std::max(full, time) + token_;
-    if (after - time > burst_) return false;
+    const Nanos after = std::max(full, time) + token;
+    if (after - time > token * burst) return false;
     full = after;
     return true;
   }
@@ -35,8 +32,6 @@ class RateLimiter {
   size_t routers() const { return full_.size(); }
 
  private:
-  const Nanos token_;  // One token comes back in this time,
-  const Nanos burst_;  // and all of them in this.
   absl::flat_hash_map<uint32_t, Nanos> full_;
 };
 

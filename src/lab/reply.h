@@ -6,6 +6,7 @@
 #include <span>
 
 #include "src/lab/probe_packet.h"
+#include "src/lab/router.h"
 
 namespace fathom::lab {
 
@@ -18,12 +19,24 @@ struct ReplyHeader {
   uint8_t ttl = 0;  // On arrival.
 };
 
+// An MPLS label (RFC 3032) as routers report it (RFC 4950).
+struct Label {
+  uint32_t value = 0;  // 20 bits.
+  uint8_t ttl = 0;
+  // Whether it is appended at 128 bytes with no length given, as routers did
+  // before RFC 4884.
+  bool odd = false;
+};
+
 // An ICMP error about `probe` (RFC 792).
 struct IcmpError {
   uint8_t type = 0;
   uint8_t code = 0;
-  uint8_t quoted_ttl = 1;   // Of the probe as it came to the router.
-  bool quotes_all = false;  // Else the eight bytes that RFC 792 asks for.
+  uint8_t quoted_ttl = 1;  // Of the probe as it came to the router.
+  uint16_t quotes = 0;     // As in RouterTraits.
+  Rewrite rewrite = Rewrite::kNone;
+  uint32_t chance = 0;           // What a rewritten field becomes.
+  const Label* label = nullptr;  // Null: none.
 };
 
 // Errors are no longer than this (RFC 1812, 4.3.2.3).
@@ -41,9 +54,17 @@ void WriteError(const ProbePacket& probe, const ReplyHeader& header,
 size_t EchoReplySize(const ProbePacket& probe);
 
 // Returns the id, sequence number and payload of `probe`.
-// REQUIRES: probe.echo_request, and out.size() == EchoReplySize(probe).
+// REQUIRES: the probe asks for it, and out.size() == EchoReplySize(probe).
 void WriteEchoReply(const ProbePacket& probe, const ReplyHeader& header,
                     std::span<std::byte> out);
+
+inline constexpr size_t kTcpAnswerSize = 40;
+
+// What a host without a connection says to a segment (RFC 9293, 3.10.7): a
+// SYN-ACK to a SYN where the port is `open`, else a reset.
+// REQUIRES: the probe is a TCP segment, and out.size() == kTcpAnswerSize.
+void WriteTcpAnswer(const ProbePacket& probe, const ReplyHeader& header,
+                    bool open, std::span<std::byte> out);
 
 }  // namespace fathom::lab
 

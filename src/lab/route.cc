@@ -8,7 +8,7 @@ constexpr uint32_t kRoutersPerSlash24 = 5;
 }  // namespace
 
 uint32_t Segment::Router(uint32_t position, uint32_t branch) const {
-  uint32_t slot = position;
+  uint32_t slot = first_slot + position;
   if (OnBranch(position)) {
     slot += branch * span;
   } else if (position > fork) {

@@ -1,6 +1,7 @@
 #ifndef FATHOM_SRC_LAB_ROUTER_H_
 #define FATHOM_SRC_LAB_ROUTER_H_
 
+#include <array>
 #include <cstdint>
 
 #include "fathom/probe.h"
@@ -12,15 +13,30 @@ namespace fathom::lab {
 // How the machines of the lab behave: what a router or a host does follows
 // from its address. Nothing is stored; any number of threads may share one.
 
+// What a router, or something near it, makes of the probe that it quotes.
+enum class Rewrite : uint8_t {
+  kNone,
+  kTarget,  // Another destination.
+  kFlow,    // Another source port, or ICMP id.
+  kId,      // No IP id.
+};
+
 struct RouterTraits {
-  bool silent;      // Never answers.
-  bool limited;     // Answers through a token bucket.
-  bool quotes_all;  // Quotes all of a probe, not only 8 bytes.
+  bool silent;  // Never answers.
+  bool limited() const { return token > Nanos(0); }
+  Nanos token;      // A reply takes a token, and one comes back in this time.
+  uint32_t burst;   // Tokens at most; meaningful where limited.
+  uint16_t quotes;  // Bytes of a probe from its IP header on; 0: eight after.
   uint8_t initial_ttl;
+  Rewrite rewrite;
+  bool odd_quoted_ttl;  // Quotes a TTL that no probe could have had there.
 };
 
 struct HostTraits {
-  bool answers;  // Echo requests.
+  bool present;  // Answers echo requests.
+  bool udp;      // Answers UDP, with port unreachable.
+  bool tcp;      // Answers TCP, with a reset;
+  bool open;     // to a SYN with a SYN-ACK.
   uint8_t initial_ttl;
   Nanos delay;  // One way from the last router.
 };
@@ -30,17 +46,15 @@ class Behaviour {
   // REQUIRES: CheckScenario(scenario) is OK.
   explicit Behaviour(const Scenario& scenario);
 
-  RouterTraits Router(uint32_t address) const {
-    const uint64_t hash = Again(router_seed_, address);
-    const uint64_t more = Again(hash, 1);
-    return {.silent = silent_.Holds(High(hash)),
-            .limited = limited_.Holds(Low(hash)),
-            .quotes_all = full_quotes_.Holds(High(more)),
-            .initial_ttl = router_ttl_.At(Low(more))};
+  RouterTraits Router(uint32_t address) const;
+
+  // The first of all that Router() says.
+  bool IsSilent(uint32_t address) const {
+    return silent_.Holds(High(Again(router_seed_, address)));
   }
 
-  // No host answers on an address that may be a router's, since routers do
-  // not answer echo requests.
+  // No host answers on an address that may be a router's, since routers answer
+  // nothing that is sent to them.
   HostTraits Host(uint32_t address) const;
 
   // Whether a refusal is told, or the probe just vanishes. `hash` is that of
@@ -51,6 +65,8 @@ class Behaviour {
   bool TellsFiltered(uint64_t hash) const {
     return prohibited_.Holds(High(Again(hash, kTellFiltered)));
   }
+  // The ICMP code of those that tell.
+  uint8_t FilteredCode(uint64_t hash) const;
   bool TellsAbsent(uint32_t address) const {
     return host_unreachable_.Holds(
         High(Again(host_seed_ ^ kTellAbsent << 32, address)));
@@ -71,17 +87,36 @@ class Behaviour {
     }
   };
 
+  // Token buckets of one class.
+  struct Limit {
+    DelayRange token;
+    Range<uint32_t> burst;
+  };
+
   uint64_t router_seed_;
   uint64_t host_seed_;
   Share silent_;
-  Share limited_;
+  std::array<Share, kLimitClasses> limit_shares_;
+  std::array<Limit, kLimitClasses> limits_;
+  Share long_quotes_;
   Share full_quotes_;
+  Share rewritten_targets_;
+  Share rewritten_flows_;
+  Share rewritten_ids_;
+  Share odd_quoted_ttls_;
   InitialTtl router_ttl_;
   Share hosts_;
+  Share udp_hosts_;
+  Share tcp_hosts_;
+  Share open_ports_;
   InitialTtl host_ttl_;
   DelayRange host_delay_;
+  Share slow_hosts_;
+  DelayRange slow_delay_;
   Share net_unreachable_;
   Share prohibited_;
+  Share prohibited_net_;
+  Share prohibited_host_;
   Share host_unreachable_;
 };
 

@@ -12,6 +12,9 @@
 namespace fathom::lab {
 namespace {
 
+// The name of UnicastSpace() in a file.
+constexpr const char* kUnicast = "unicast";
+
 absl::string_view ToAbsl(std::string_view text) {
   return {text.data(), text.size()};
 }
@@ -145,14 +148,21 @@ std::string ReadValue(const Field& field, std::string_view text,
     const size_t end =
         std::min(text.find_first_of(kBetween, start), text.size());
     const std::string_view word = text.substr(start, end - start);
+    start = end;
+    ++count;
+    if (word == kUnicast) {
+      const auto all = UnicastSpace();
+      value.insert(value.end(), all.begin(), all.end());
+      continue;
+    }
     const auto prefix = Prefix::Parse(word);
     if (!prefix) {
-      return absl::StrCat(field.name, ": ", ToAbsl(word),
-                          " is not a prefix; write it like 4.0.0.0/8");
+      return absl::StrCat(
+          field.name, ": ", ToAbsl(word),
+          " is not a prefix; write it like 4.0.0.0/8, or \"unicast\" "
+          "for all of IPv4");
     }
     value.push_back(*prefix);
-    ++count;
-    start = end;
   }
   if (count > 0) return "";
   return absl::StrCat(field.name, ": no prefix; write one like 4.0.0.0/8");
@@ -187,6 +197,10 @@ void AppendLines(const Field& field, const IpAddress& value,
 
 void AppendLines(const Field& field, const std::vector<Prefix>& value,
                  std::string& text) {
+  if (value == UnicastSpace()) {
+    absl::StrAppend(&text, field.name, " = ", kUnicast, "\n");
+    return;
+  }
   for (const Prefix& prefix : value) {
     absl::StrAppend(&text, field.name, " = ", prefix.ToString(), "\n");
   }

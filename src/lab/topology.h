@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "fathom/probe.h"
@@ -23,6 +24,9 @@ namespace fathom::lab {
 // the host. A segment begins and ends with a single router wherever it has a
 // diamond, so segments meet in single routers.
 //
+// Some nodes change their routers once, at an age of the lab that follows from
+// their hash. Age counts from the first probe.
+//
 // Immutable: any number of threads may share one.
 
 // Where a probe ends, and how long it takes to get there.
@@ -36,22 +40,39 @@ struct Landing {
   Event event = Event::kExpired;
   uint8_t distance = 0;  // Of `router`, on the shortest way.
   uint8_t crossed = 0;   // Routers crossed before `router`, in loops too.
+  uint8_t hidden = 0;    // Routers before `router` that take nothing off TTLs.
+  // Inside a tunnel that shows: how many routers of it before, this one
+  // counted. Behind an opaque one: the routers of it. Else 0.
+  uint8_t labelled = 0;
+  Tunnel tunnel = Tunnel::kNone;  // What `labelled` is about.
   uint32_t router = 0;
   uint64_t hash = 0;  // Of the node that a kUnrouted or kFiltered is about.
   Nanos forward{0};   // To `router`.
   Nanos back{0};      // From `router`.
 };
 
+// Before and after all changes.
+inline constexpr Nanos kBefore{0};
+inline constexpr Nanos kAfter = Nanos::max();
+inline constexpr std::array<Nanos, 2> kAges = {kBefore, kAfter};
+
 class Topology {
  public:
   // REQUIRES: CheckScenario(scenario) is OK.
   explicit Topology(const Scenario& scenario);
 
-  // The route to `target`, as far as the first segment that reaches `horizon`.
-  Route RouteTo(uint32_t target, uint32_t horizon = 255) const;
+  // The route to `target` at `age`, as far as the first segment that reaches
+  // `horizon`.
+  Route RouteTo(uint32_t target, Nanos age = kBefore,
+                uint32_t horizon = 255) const;
 
   // Where a probe with these keys ends. REQUIRES: ttl > 0.
-  Landing Land(uint32_t target, const FlowKeys& keys, uint8_t ttl) const;
+  Landing Land(uint32_t target, const FlowKeys& keys, uint8_t ttl,
+               Nanos age = kBefore) const;
+
+  // The ages at which the routers on the way to `target` are others: kBefore,
+  // and kAfter where they change.
+  std::span<const Nanos> AgesOf(uint32_t target) const;
 
   bool InSpace(uint32_t address) const;
 
@@ -60,17 +81,21 @@ class Topology {
     uint64_t seed;
     uint32_t mask;
     uint32_t slots;
+    Share bare;
     Range<uint32_t> chain;
     DelayRange delay;
+    Share diamonds;
     Share unrouted;
     Share filtered;
     Share loops;
   };
 
   RouteEnd Fate(const Level& level, uint64_t hash) const;
+  bool Changes(uint64_t hash) const;
+  bool HasChanged(uint64_t hash, Nanos age) const;
   Segment MakeSegment(size_t level, uint32_t base, uint64_t hash) const;
-  void AddDiamond(Segment& segment) const;
-  uint32_t DrawWidth(uint32_t class_draw, uint32_t draw) const;
+  bool AddDiamond(Segment& segment) const;
+  void AddTunnel(Segment& segment) const;
 
   struct Interval {
     uint32_t first;
@@ -80,10 +105,16 @@ class Topology {
   std::array<Level, kLevels> levels_;
   uint32_t root_;                // The first address of the root's routers.
   std::vector<Interval> space_;  // Ascending.
-  Share diamonds_;
   Share per_destination_;
+  Share per_packet_;
+  Share meshed_;
   Range<uint32_t> diamond_length_;
-  std::array<uint64_t, kWidthClasses.size()> width_limits_;  // Cumulated.
+  Weights<kWidthClasses.size()> widths_;
+  Share tunnels_;
+  Weights<kTunnelKinds> tunnel_kinds_;
+  Range<uint32_t> hidden_routers_;
+  Share changes_;
+  DelayRange change_age_;
 };
 
 }  // namespace fathom::lab

@@ -7,6 +7,8 @@
 namespace fathom::lab {
 namespace {
 
+constexpr uint64_t kSampleSalt = 0x73616d32;
+
 // The routers that stand at one distance: some branches of one segment.
 struct Layer {
   Route::Place place;
@@ -26,21 +28,21 @@ Layer LayerAt(const Route& route, uint32_t distance, const FlowKeys& keys,
   if (!segment.OnBranch(layer.place.position)) return layer;
   layer.branched = true;
   const bool all =
-      sight == Sight::kEverything ||
+      sight == Sight::kEverything || segment.balancer == Balancer::kPerPacket ||
       (sight == Sight::kAnyFlow && segment.balancer == Balancer::kPerFlow);
   if (all) {
     layer.count = segment.width;
   } else {
-    layer.first = segment.Branch(keys);
+    layer.first = segment.Branch(keys, layer.place.position);
   }
   return layer;
 }
 
 // Calls visit(near, far) for the links from one layer to the next: along the
-// branches inside a diamond, from or to its single ends outside.
+// branches inside a diamond that is not meshed, else from each to each.
 template <typename Visit>
 void JoinLayers(const Layer& near, const Layer& far, Visit&& visit) {
-  if (near.branched && far.branched) {
+  if (near.branched && far.branched && !near.place.segment->meshed) {
     for (uint32_t i = 0; i < near.count; ++i) {
       visit(near.Router(i), far.Router(i));
     }
@@ -85,7 +87,14 @@ class UniqueList {
 
 void Truth::VisitLinks(uint32_t target, const FlowKeys& keys, Sight sight,
                        absl::FunctionRef<void(const TrueLink&)> visit) const {
-  const Route route = topology_.RouteTo(target);
+  for (const Nanos age : topology_.AgesOf(target)) {
+    VisitLinksOf(topology_.RouteTo(target, age), target, keys, sight, visit);
+  }
+}
+
+void Truth::VisitLinksOf(const Route& route, uint32_t target,
+                         const FlowKeys& keys, Sight sight,
+                         absl::FunctionRef<void(const TrueLink&)> visit) const {
   Layer near = LayerAt(route, 1, keys, sight);
   Layer before = near;
   for (uint32_t distance = 2; distance <= route.hops; ++distance) {
@@ -102,7 +111,7 @@ void Truth::VisitLinks(uint32_t target, const FlowKeys& keys, Sight sight,
       if (Seen(a) && Seen(b)) visit({b, a, LinkKind::kLoopBack});
     });
   }
-  if (route.end == RouteEnd::kHost && behaviour_.Host(target).answers &&
+  if (route.end == RouteEnd::kHost && behaviour_.Host(target).present &&
       Seen(near.Router(0))) {
     visit({near.Router(0), target, LinkKind::kToHost});
   }
@@ -110,16 +119,18 @@ void Truth::VisitLinks(uint32_t target, const FlowKeys& keys, Sight sight,
 
 void Truth::VisitHops(uint32_t target, const FlowKeys& keys, Sight sight,
                       absl::FunctionRef<void(const TrueHop&)> visit) const {
-  const Route route = topology_.RouteTo(target);
-  for (uint8_t distance = 1; distance <= route.hops; ++distance) {
-    const Layer layer = LayerAt(route, distance, keys, sight);
-    for (uint32_t i = 0; i < layer.count; ++i) {
-      const uint32_t router = layer.Router(i);
-      if (Seen(router)) visit({router, distance, false});
+  for (const Nanos age : topology_.AgesOf(target)) {
+    const Route route = topology_.RouteTo(target, age);
+    for (uint8_t distance = 1; distance <= route.hops; ++distance) {
+      const Layer layer = LayerAt(route, distance, keys, sight);
+      for (uint32_t i = 0; i < layer.count; ++i) {
+        const uint32_t router = layer.Router(i);
+        if (Seen(router)) visit({router, distance, false});
+      }
     }
-  }
-  if (route.end == RouteEnd::kHost && behaviour_.Host(target).answers) {
-    visit({target, static_cast<uint8_t>(route.hops + 1), true});
+    if (route.end == RouteEnd::kHost && behaviour_.Host(target).present) {
+      visit({target, static_cast<uint8_t>(route.hops + 1), true});
+    }
   }
 }
 
@@ -151,6 +162,34 @@ void VisitSlash24s(const Scenario& scenario,
          address += 256) {
       visit(Prefix(IpAddress::V4(static_cast<uint32_t>(address)), 24));
     }
+  }
+}
+
+uint64_t CountSlash24s(const Scenario& scenario) {
+  uint64_t count = 0;
+  for (const Prefix& prefix : scenario.space) {
+    count += uint64_t{1} << (24 - prefix.length());
+  }
+  return count;
+}
+
+void SampleSlash24s(const Scenario& scenario, uint64_t count,
+                    absl::FunctionRef<void(const Prefix&)> visit) {
+  const uint64_t all = CountSlash24s(scenario);
+  uint64_t before = 0;  // /24s in the prefixes before this one.
+  uint64_t i = 0;
+  for (const Prefix& prefix : scenario.space) {
+    const uint64_t here = uint64_t{1} << (24 - prefix.length());
+    for (; i < count; ++i) {
+      const uint64_t first = all * i / count;
+      const uint64_t stretch = all * (i + 1) / count - first;
+      const uint64_t index =
+          first + Derive(scenario.seed ^ kSampleSalt, i) % stretch;
+      if (index >= before + here) break;
+      const auto offset = static_cast<uint32_t>(index - before) << 8;
+      visit(Prefix(IpAddress::V4(prefix.first().v4() + offset), 24));
+    }
+    before += here;
   }
 }
 

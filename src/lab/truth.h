@@ -16,7 +16,9 @@ namespace fathom::lab {
 
 // What there is to be found: the true links and interfaces of a lab, as far as
 // a scanner can see them at all. A router that never answers cannot be seen,
-// and neither can its links; what rate limits and losses hide is true.
+// and neither can its links; what rate limits and losses hide is true. Routers
+// that a tunnel hides are not seen either, so its ends are linked. Where
+// routers change in mid-scan, both ways are true.
 //
 // Addresses are IPv4 numbers in host order, for density: the truth of the
 // whole Internet is tens of millions of links.
@@ -46,9 +48,11 @@ struct TrueHop {
 
 // Which branches count.
 enum class Sight : uint8_t {
-  kOneFlow,     // Those that packets with the given keys take.
-  kAnyFlow,     // Those that packets between the two addresses could take: all
-                // of a per-flow balancer, one of a per-destination balancer.
+  // Those that packets with the given keys take; all of a per-packet balancer.
+  kOneFlow,
+  // Those that packets between the two addresses could take: all of a
+  // per-flow balancer, one of a per-destination balancer.
+  kAnyFlow,
   kEverything,  // All.
 };
 
@@ -56,9 +60,10 @@ enum class Sight : uint8_t {
 // read, and kEverything reads none.
 using KeysByTarget = absl::FunctionRef<FlowKeys(uint32_t target)>;
 
-// Keys that are right for kAnyFlow, for packets from `source`.
+// The keys of some flow from `source` to `target`; right for kAnyFlow.
 constexpr FlowKeys AddressKeys(uint32_t source, uint32_t target) {
-  return {.flow = 0, .addresses = AddressKey(source, target)};
+  const uint64_t addresses = AddressKey(source, target);
+  return {.flow = addresses, .addresses = addresses, .packet = addresses};
 }
 
 class Truth {
@@ -88,7 +93,10 @@ class Truth {
   const Behaviour& behaviour() const { return behaviour_; }
 
  private:
-  bool Seen(uint32_t router) const { return !behaviour_.Router(router).silent; }
+  bool Seen(uint32_t router) const { return !behaviour_.IsSilent(router); }
+  void VisitLinksOf(const Route& route, uint32_t target, const FlowKeys& keys,
+                    Sight sight,
+                    absl::FunctionRef<void(const TrueLink&)> visit) const;
 
   const Topology topology_;
   const Behaviour behaviour_;
@@ -97,6 +105,15 @@ class Truth {
 // Every /24 of the scenario's space, ascending within each of its prefixes.
 void VisitSlash24s(const Scenario& scenario,
                    absl::FunctionRef<void(const Prefix&)> visit);
+
+// How many that are.
+uint64_t CountSlash24s(const Scenario& scenario);
+
+// `count` of them, spread evenly over the space: one drawn by the scenario's
+// seed from each of `count` stretches of equal length. In the same order.
+// REQUIRES: count <= CountSlash24s(scenario).
+void SampleSlash24s(const Scenario& scenario, uint64_t count,
+                    absl::FunctionRef<void(const Prefix&)> visit);
 
 }  // namespace fathom::lab
 
