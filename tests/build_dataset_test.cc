@@ -121,10 +121,14 @@ class NaiveLinks {
     });
   }
 
-  static bool Single(const std::vector<Reply>& cell) {
+  static size_t Answers(const std::vector<Reply>& cell) {
     std::set<std::pair<IpAddress, ReplyKind>> answers;
     for (const Reply& r : cell) answers.insert({r.responder, r.kind});
-    return answers.size() == 1 && cell[0].responder != IpAddress::V4(0);
+    return answers.size();
+  }
+
+  static bool Single(const std::vector<Reply>& cell) {
+    return Answers(cell) == 1 && cell[0].responder != IpAddress::V4(0);
   }
 
   // The TTL at which the path comes back to an address; 999 if it does not.
@@ -153,6 +157,10 @@ class NaiveLinks {
       if (Ends(cell)) end = std::min(end, ttl);
     }
     const int loop = LoopAt(cells, end);
+    int unsteady = 999;  // The first TTL with several answers.
+    for (const auto& [ttl, cell] : cells) {
+      if (ttl <= end && Answers(cell) > 1) unsteady = std::min(unsteady, ttl);
+    }
     for (const auto& [h, near] : cells) {
       const auto next = cells.upper_bound(h);
       if (next == cells.end() || next->first > end || next->first >= loop) {
@@ -164,11 +172,12 @@ class NaiveLinks {
       const Reply& b = far[0];
       if (b.kind == ReplyKind::kAlias || a.responder == b.responder) continue;
       if (b.kind == ReplyKind::kHop && b.responder == target) continue;
-      AddLink(a, b, loop < 999);
+      AddLink(a, b,
+              (loop < 999 ? 4 : 0) + (next->first >= unsteady - 2 ? 16 : 0));
     }
   }
 
-  void AddLink(const Reply& a, const Reply& b, bool in_loop) {
+  void AddLink(const Reply& a, const Reply& b, int doubts) {
     const auto sent = [](const Reply& r) {
       return r.rtt == kUnknownRtt ? r.received : r.received - r.rtt;
     };
@@ -187,7 +196,7 @@ class NaiveLinks {
     const bool refused = b.kind == ReplyKind::kUnreachable;
     link.flags =
         static_cast<uint8_t>((destination ? 1 : 0) + (refused ? 2 : 0) +
-                             (in_loop ? 4 : 0) + (apart > hours(1) ? 8 : 0));
+                             doubts + (apart > hours(1) ? 8 : 0));
     const auto [row, is_new] =
         rows_.try_emplace({link.near, link.far, link.gap}, link);
     if (is_new) return;
@@ -197,7 +206,7 @@ class NaiveLinks {
     sum.first_seen = std::min(sum.first_seen, link.first_seen);
     sum.last_seen = std::max(sum.last_seen, link.last_seen);
     sum.min_ttl = std::min(sum.min_ttl, link.min_ttl);
-    sum.flags = static_cast<uint8_t>((sum.flags & link.flags & 14) |
+    sum.flags = static_cast<uint8_t>((sum.flags & link.flags & 30) |
                                      ((sum.flags | link.flags) & 1));
   }
 
@@ -226,7 +235,7 @@ TEST(BuildDataset, AgreesWithTheTableOverManySmallWorlds) {
 
     const LinkStats& stats = output.stats;
     ASSERT_EQ(stats.replies, world.size());
-    ASSERT_EQ(stats.replies, stats.cells + stats.duplicates);
+    ASSERT_EQ(stats.replies, stats.cells + stats.repeats + stats.duplicates);
     ASSERT_EQ(stats.links + stats.gaps, output.links.size());
     uint64_t paths = 0;
     for (const Link& link : output.links) paths += link.paths;

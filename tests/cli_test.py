@@ -56,6 +56,8 @@ BAD_INPUTS = [
     ("TTLs the wrong way round", SCAN + ["--min-ttl", "9", "--max-ttl", "8"],
      2, "--max-ttl"),
     ("TTL too large", SCAN + ["--max-ttl", "64"], 2, "--max-ttl"),
+    ("no probes", SCAN + ["--probes", "0"], 2, "--probes"),
+    ("too many probes", SCAN + ["--probes", "9"], 2, "--probes"),
     ("TTL no number", SCAN + ["--max-ttl", "x"], 2, "--max-ttl"),
     ("seed too large", SCAN + ["--seed", "99999999999999999999"], 2, "--seed"),
     ("cooldown in words", SCAN + ["--cooldown", "long"], 2, "--cooldown"),

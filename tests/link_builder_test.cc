@@ -81,6 +81,7 @@ std::string Print(const std::vector<Link>& links) {
     if ((link.flags & kLinkUnreachable) != 0) text += 'u';
     if ((link.flags & kLinkInLoop) != 0) text += 'l';
     if ((link.flags & kLinkWideInterval) != 0) text += 'w';
+    if ((link.flags & kLinkUnsteady) != 0) text += 's';
     text += name(link.near);
     text += '-';
     if (link.gap > 0) text += std::to_string(link.gap) + '-';
@@ -106,10 +107,12 @@ TEST_P(LinkTable, IsFollowed) {
   expected.replies = built.stats.replies;
   expected.duplicates = built.stats.duplicates;
   expected.cells = built.stats.cells;
+  expected.repeats = built.stats.repeats;
   expected.paths = 1;
   expected.observations = built.links.size();
   EXPECT_EQ(built.stats, expected);
-  EXPECT_EQ(built.stats.replies, built.stats.cells + built.stats.duplicates);
+  EXPECT_EQ(built.stats.replies,
+            built.stats.cells + built.stats.repeats + built.stats.duplicates);
 }
 
 LinkStats With(uint64_t LinkStats::*counter, uint64_t value = 1) {
@@ -169,21 +172,38 @@ INSTANTIATE_TEST_SUITE_P(
              With(With(&S::loops), &S::cells_after_end)},
         // Several responders.
         Case{"A BC D", "", With(&S::ambiguous_cells)},
-        Case{"A B CD E F", "A-B E-F", With(&S::ambiguous_cells)},
-        Case{"A . BC D E", "D-E", With(&S::ambiguous_cells)},
+        Case{"A B CD E F", "sA-B sE-F", With(&S::ambiguous_cells)},
+        Case{"A . BC D E", "sD-E", With(&S::ambiguous_cells)},
         Case{"A BC . D", "", With(&S::ambiguous_cells)},
         Case{"A BB C", "A-B B-C", {}},
         Case{"A B!B C", "",
              With(With(&S::ambiguous_cells), &S::cells_after_end)},
         Case{"A BT C D", "",
              With(With(&S::ambiguous_cells), &S::cells_after_end, 2)},
-        Case{"A BC B D", "B-D", With(&S::ambiguous_cells)},
+        Case{"A BC B D", "sB-D", With(&S::ambiguous_cells)},
+        Case{"A B C D EF G H", "A-B sB-C sC-D sG-H", With(&S::ambiguous_cells)},
+        Case{"A B T TC D", "A-B dB-T",
+             With(With(&S::destinations), &S::cells_after_end, 2)},
         // The target's address, and what can be no router's.
         Case{"A t B", "", With(With(&S::target_hops), &S::cells_after_end)},
         Case{"A B t T", "A-B",
              With(With(&S::target_hops), &S::cells_after_end)},
         Case{"A 0 B C", "B-C", With(&S::unusable_cells)},
         Case{"A 0 . B", "", With(&S::unusable_cells)}));
+
+TEST(LinkBuilder, TellsRepeatedProbesFromRepeatedReplies) {
+  auto replies = Parse("A BB CCC");
+  // The second B answers a probe sent two seconds later; of the Cs, two answer
+  // one probe.
+  replies[2].received += seconds(2);
+  replies[5].received += seconds(7);
+  const Built built = Build(replies);
+  EXPECT_EQ(Print(built.links), "A-B B-C");
+  EXPECT_EQ(built.stats.cells, 3U);
+  EXPECT_EQ(built.stats.repeats, 2U);
+  EXPECT_EQ(built.stats.duplicates, 1U);
+  EXPECT_EQ(built.stats.answered(), 5U);
+}
 
 TEST(LinkBuilder, TellsWhenAndWhereALinkWasSeen) {
   auto replies = Parse(". A B");
@@ -236,7 +256,7 @@ TEST(LinkBuilder, DescribesACellByItsEarliestReply) {
     const Built built = Build(replies);
     EXPECT_EQ(Print(built.links), "A-B");
     EXPECT_EQ(built.links[0].last_seen, Instant(seconds(2)));
-    EXPECT_EQ(built.stats.duplicates, 1U);
+    EXPECT_EQ(built.stats.repeats, 1U);
     std::swap(replies[1], replies[2]);
   }
 }

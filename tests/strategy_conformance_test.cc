@@ -253,6 +253,25 @@ TEST_P(StrategyConformance, BearsRepliesToProbesItNeverSent) {
                      Options(3, 20));
 }
 
+// The same as often as asked, and the order of them mixed.
+TEST(Sweep, RepeatsEveryProbeAsOftenAsAsked) {
+  const TargetSet targets = SomeTargets(40, 6);
+  const auto module = Register<StrategyModule>::Find("sweep");
+  ASSERT_TRUE(module.ok());
+  for (const uint8_t probes : {1, 2, 3, 8}) {
+    StrategyOptions options = Options(3, 21);
+    options.probes = probes;
+    const Sequence sent = RunToTheEnd(*module, targets, options);
+    std::map<std::tuple<uint32_t, uint8_t, uint16_t>, int> times;
+    for (const Probe& probe : sent) ++times[Key(probe)];
+    EXPECT_EQ(times.size(), 40U * 19);
+    for (const auto& [key, count] : times) EXPECT_EQ(count, probes);
+  }
+  StrategyOptions none = Options(1, 2);
+  none.probes = 0;
+  EXPECT_FALSE(module->make(targets, none).ok());
+}
+
 TEST_P(StrategyConformance, RefusesTtlsThatMakeNoRange) {
   const TargetSet targets = SomeTargets(5, 5);
   EXPECT_FALSE(GetParam().make(targets, Options(0, 32)).ok());

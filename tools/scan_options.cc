@@ -96,6 +96,8 @@ void DeclareScanFlags(CLI::App& app, ScanFlags& f) {
       ->type_name("N");
   app.add_option("--max-ttl", f.max_ttl, "highest TTL to probe [32]")
       ->type_name("N");
+  app.add_option("--probes", f.probes, "probes to each TTL, 1 to 8 [1]")
+      ->type_name("N");
   text("-e,--seed", f.seed, "N", "repeats a scan's choices [drawn, printed]");
   app.add_option("--exclude", f.exclude, "never probe what FILE lists")
       ->type_name("FILE")
@@ -121,6 +123,10 @@ absl::StatusOr<ScanOptions> ToScanOptions(const ScanFlags& flags) {
   FATHOM_RETURN_IF_ERROR(CheckTtls(flags));
   options.min_ttl = Ttl(static_cast<uint8_t>(flags.min_ttl));
   options.max_ttl = Ttl(static_cast<uint8_t>(flags.max_ttl));
+  if (flags.probes < 1 || flags.probes > 8) {
+    return Wrong("--probes", absl::StrCat(flags.probes), "must be 1 to 8");
+  }
+  options.probes = static_cast<uint8_t>(flags.probes);
   const auto pps = ParseQuantity(flags.pps);
   if (!pps) {
     return Wrong("--pps", flags.pps, "not a rate; write 10000, 10K or 1.5M");

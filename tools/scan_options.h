@@ -26,6 +26,7 @@ struct ScanFlags {
   std::string protocol = "icmp";
   int min_ttl = 1;
   int max_ttl = 32;
+  int probes = 1;
   std::string seed;
   std::vector<std::string> exclude;
   std::string shard = "1/1";

@@ -27,9 +27,11 @@ enum LinkFlags : uint8_t {
                            // router at `near` under another address.
   kLinkInLoop = 4,         // Doubt: further on, the path came back on itself.
   kLinkWideInterval = 8,   // Doubt: the two probes were far apart in time.
+  kLinkUnsteady = 16,      // Doubt: near by, several routers answered what one
+                           // should have: a per-packet balancer, or a change.
 };
 inline constexpr uint8_t kLinkDoubts =
-    kLinkUnreachable | kLinkInLoop | kLinkWideInterval;
+    kLinkUnreachable | kLinkInLoop | kLinkWideInterval | kLinkUnsteady;
 
 // Two routers met at distances ttl and ttl + 1 + gap on one path. Only a link
 // with no gap is asserted; the others say that something silent lies between.

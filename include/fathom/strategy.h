@@ -49,6 +49,7 @@ struct StrategyOptions {
   Ttl min_ttl{1};
   Ttl max_ttl{32};
   uint64_t seed = 0;
+  uint8_t probes = 1;  // To each target and TTL, where all are probed.
 };
 
 struct StrategyModule {

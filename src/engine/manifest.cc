@@ -32,12 +32,12 @@ Json ProbesOf(const ScanRecord& record) {
   if (!record.counts) {
     return {{"planned", nullptr},
             {"sent", nullptr},
-            {"answered", record.links.cells},
+            {"answered", record.links.answered()},
             {"unanswered", nullptr}};
   }
   const ScanCounts& counts = *record.counts;
   // A forged reply can answer a TTL that was not probed.
-  const uint64_t answered = std::min(record.links.cells, counts.sent);
+  const uint64_t answered = std::min(record.links.answered(), counts.sent);
   return {{"planned", counts.planned},
           {"sent", counts.sent},
           {"answered", answered},

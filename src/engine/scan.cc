@@ -42,7 +42,8 @@ CodecOptions CodecOptionsOf(const ScanOptions& options) {
 StrategyOptions StrategyOptionsOf(const ScanOptions& options) {
   return {.min_ttl = options.min_ttl,
           .max_ttl = options.max_ttl,
-          .seed = Derive(options.seed, kSeedOrder)};
+          .seed = Derive(options.seed, kSeedOrder),
+          .probes = options.probes};
 }
 
 // A scan while it runs: the parts, and what joins them.
@@ -118,7 +119,8 @@ absl::Status Scan::OpenSpool() {
   SpoolOptions options;
   options.boundaries = EvenBoundaries(
       targets_,
-      std::clamp<uint64_t>(Cells() / kRepliesPerBucket, 1, kMaxBuckets));
+      std::clamp<uint64_t>(Cells() * options_.probes / kRepliesPerBucket, 1,
+                           kMaxBuckets));
   options.metadata = MakeSpoolMetadata(
       {.configuration = options_.configuration, .start = start_});
   FATHOM_ASSIGN_OR_RETURN(

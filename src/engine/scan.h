@@ -32,7 +32,8 @@ struct ScanOptions {
   uint64_t pps = 1000;  // Probes a second, over all lanes.
   Ttl min_ttl{1};
   Ttl max_ttl{32};
-  uint64_t seed = 0;  // Of the order of probes and of their proof.
+  uint8_t probes = 1;  // To each target and TTL.
+  uint64_t seed = 0;   // Of the order of probes and of their proof.
   Nanos cooldown = std::chrono::seconds(10);  // To hear late replies.
   Nanos max_runtime{0};                       // Of sending; 0 for no limit.
   std::string contact{};

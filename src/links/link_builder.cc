@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <limits>
+
+#include "src/links/saturate.h"
 
 namespace fathom {
 namespace {
@@ -18,14 +19,6 @@ bool CanBeRouter(const IpAddress& address) {
   return !loopback_or_less && address.high() >> 56 != 0xff;
 }
 
-// Saturates, as recovered spools hold any numbers.
-int64_t Subtract(int64_t a, int64_t b) {
-  int64_t difference;
-  if (!__builtin_sub_overflow(a, b, &difference)) return difference;
-  return a < b ? std::numeric_limits<int64_t>::min()
-               : std::numeric_limits<int64_t>::max();
-}
-
 int64_t SentAt(const Cell& cell) {
   const int64_t received = cell.received.time_since_epoch().count();
   return cell.rtt < Nanos::zero() ? received
@@ -37,11 +30,13 @@ int64_t SentAt(const Cell& cell) {
 void LinkBuilder::Build(const Path& path, std::vector<Link>& links) {
   const size_t first = links.size();
   const Cell* near = nullptr;  // Null where no link may begin.
+  const int steady = SteadyUntil(path);
   for (size_t i = 0; i < path.cells.size(); ++i) {
     const Cell& cell = path.cells[i];
     const Step step = Judge(path, i);
     if (step == Step::kLink && near != nullptr) {
       links.push_back(LinkBetween(path, *near, cell));
+      if (cell.ttl.value() >= steady) links.back().flags |= kLinkUnsteady;
     }
     near = step == Step::kVoid ? nullptr : &cell;
     if (step == Step::kLoop) {
@@ -55,6 +50,16 @@ void LinkBuilder::Build(const Path& path, std::vector<Link>& links) {
     }
   }
   stats_.observations += links.size() - first;
+}
+
+int LinkBuilder::SteadyUntil(const Path& path) {
+  // A balancer may have a router or two before the one that gave it away.
+  constexpr int kBefore = 2;
+  for (const Cell& cell : path.cells) {
+    if (cell.ambiguous) return cell.ttl.value() - kBefore;
+    if (cell.ends_path) break;
+  }
+  return 256;
 }
 
 LinkBuilder::Step LinkBuilder::Judge(const Path& path, size_t index) {

@@ -53,6 +53,11 @@ namespace fathom {
 // limit, as the route may have changed meanwhile. A reply without a known
 // round-trip time counts as sent when it was received.
 //
+// kLinkUnsteady marks the links of a path from two hops before its first cell
+// with several responders on: a balancer that goes by the packet, or a route
+// that changed, may have joined others of its hops wrongly. Only a scan that
+// repeats its probes sees such cells.
+//
 // Not excluded, as the packets do not tell:
 //   * private addresses (RFC 1918, 6598) are kept, here and in the hops. They
 //     are true on the path, but two routers may share one: who joins links
@@ -74,6 +79,9 @@ class LinkBuilder {
   void Build(const Path& path, std::vector<Link>& links);
 
  private:
+  // The TTL from which on the links of a path are not to be relied on.
+  static int SteadyUntil(const Path& path);
+
   enum class Step { kLink, kStay, kVoid, kStopBefore, kLoop };
 
   Step Judge(const Path& path, size_t index);

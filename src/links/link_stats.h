@@ -9,12 +9,13 @@ namespace fathom {
 // (target, flow, ttl) with at least one reply; a path is a (target, flow) with
 // at least one cell. What each case means is in link_builder.h.
 //
-// Laws: replies == cells + duplicates; the distinct rows are never more than
-// the observations; of its ends, each path has at most one.
+// Laws: replies == cells + repeats + duplicates; the distinct rows are never
+// more than the observations; of its ends, each path has at most one.
 struct LinkStats {
   uint64_t replies = 0;
-  uint64_t duplicates = 0;  // Every reply of a cell but its first.
   uint64_t cells = 0;
+  uint64_t repeats = 0;     // Replies of a cell to further probes.
+  uint64_t duplicates = 0;  // Further replies to one probe.
   uint64_t paths = 0;
 
   uint64_t links = 0;         // Rows: asserted links.
@@ -35,6 +36,9 @@ struct LinkStats {
   uint64_t loops = 0;         // The path came back on itself.
 
   uint64_t spilled_runs = 0;  // Times that links went to the temporary file.
+
+  // Probes that were answered.
+  uint64_t answered() const { return cells + repeats; }
 
   friend bool operator==(const LinkStats&, const LinkStats&) = default;
 };

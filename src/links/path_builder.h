@@ -1,6 +1,8 @@
 #ifndef FATHOM_SRC_LINKS_PATH_BUILDER_H_
 #define FATHOM_SRC_LINKS_PATH_BUILDER_H_
 
+#include <array>
+#include <cstddef>
 #include <span>
 #include <vector>
 
@@ -37,8 +39,9 @@ struct Path {
 // batches cut anywhere; only the path in hand is kept.
 //
 // Every reply stays a row of the hops; a second reply to the same (target,
-// flow, ttl), be it a repeated packet or a repeated probe, makes no second cell
-// and is counted as a duplicate.
+// flow, ttl) makes no second cell. It answers a repeated probe if its probe was
+// sent at another time than those of the first replies, of which eight are kept
+// in mind; else it is counted as a duplicate.
 class PathBuilder {
  public:
   // The path is valid during the call.
@@ -57,9 +60,13 @@ class PathBuilder {
 
  private:
   void AddToPath(const Reply& reply);
+  bool AnswersAnotherProbe(const Reply& reply);
 
   LinkStats& stats_;
   Path path_;
+  // When the probes were sent that the replies of the last cell answer.
+  std::array<Instant, 8> sent_{};
+  size_t probes_ = 0;
 };
 
 }  // namespace fathom

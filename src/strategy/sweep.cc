@@ -1,6 +1,6 @@
-// The stateless sweep: every TTL of every target, once, in an order that the
-// seed fixes and that looks random, so that no router and no network gets its
-// share all at once. One integer of state.
+// The stateless sweep: every TTL of every target, as often as asked, in an
+// order that the seed fixes and that looks random, so that no router and no
+// network gets its share all at once. One integer of state.
 
 #include <algorithm>
 #include <array>
@@ -15,18 +15,18 @@
 namespace fathom {
 namespace {
 
-// Divides by a number of TTLs, which is fixed when the scan starts, with a
-// multiplication: n / d is the upper half of n * ceil(2^64 / d), exactly so
-// while n < 2^64 / d (Granlund, Montgomery 1994).
-class TtlDivider {
+// Divides by the probes of a target, whose number is fixed when the scan
+// starts, with a multiplication: n / d is the upper half of n * ceil(2^64 / d),
+// exactly so while n < 2^64 / d (Granlund, Montgomery 1994).
+class Divider {
  public:
-  // REQUIRES: 1 <= divisor <= 255.
-  explicit TtlDivider(uint64_t divisor)
+  // REQUIRES: 1 <= divisor < 2^16.
+  explicit Divider(uint64_t divisor)
       : divisor_(divisor), reciprocal_(~uint64_t{0} / divisor + 1) {}
 
   uint64_t divisor() const { return divisor_; }
 
-  // REQUIRES: number < 2^56.
+  // REQUIRES: number < 2^48.
   uint64_t Quotient(uint64_t number) const {
     // The reciprocal of 1 is 2^64, which reads as 0.
     if (divisor_ == 1) return number;
@@ -45,7 +45,8 @@ class Sweep final : public Strategy {
       : targets_(targets),
         min_ttl_(options.min_ttl.value()),
         ttls_(uint64_t{options.max_ttl.value()} - min_ttl_ + 1),
-        order_(targets.size() * ttls_.divisor(), options.seed) {}
+        probes_(ttls_ * options.probes),
+        order_(targets.size() * probes_.divisor(), options.seed) {}
 
   size_t Next(Instant, std::span<Probe> out) override {
     size_t written = 0;
@@ -71,8 +72,11 @@ class Sweep final : public Strategy {
     const size_t count = std::min({kBatch, out.size(), order_.size() - next_});
     order_.Fill(next_, std::span(numbers).first(count));
     for (size_t i = 0; i < count; ++i) {
-      const uint64_t target = ttls_.Quotient(numbers[i]);
-      const uint64_t ttl = min_ttl_ + numbers[i] - target * ttls_.divisor();
+      const uint64_t target = probes_.Quotient(numbers[i]);
+      uint64_t ttl = numbers[i] - target * probes_.divisor();
+      // Not %: mostly there is nothing to take off.
+      while (ttl >= ttls_) ttl -= ttls_;
+      ttl += min_ttl_;
       out[i] = {targets_[target], Ttl(static_cast<uint8_t>(ttl)), FlowId(0)};
     }
     next_ += count;
@@ -81,7 +85,8 @@ class Sweep final : public Strategy {
 
   const TargetSet& targets_;
   uint64_t min_ttl_;
-  TtlDivider ttls_;
+  uint64_t ttls_;
+  Divider probes_;
   Permutation order_;
   uint64_t next_ = 0;
 };
@@ -92,6 +97,9 @@ absl::StatusOr<std::unique_ptr<Strategy>> Make(const TargetSet& targets,
     return absl::InvalidArgumentError(absl::StrCat(
         "sweep TTLs ", options.min_ttl.value(), " to ", options.max_ttl.value(),
         ": 1 <= first <= last is needed"));
+  }
+  if (options.probes < 1) {
+    return absl::InvalidArgumentError("sweep: 0 probes a TTL; send at least 1");
   }
   return std::make_unique<Sweep>(targets, options);
 }

@@ -16,7 +16,8 @@ const TABLES = {
 }
 const ADDRESSES = new Set(['near', 'far', 'target', 'responder'])
 const KINDS = ['hop', 'destination', 'alias', 'unreachable']
-const FLAGS = ['destination', 'unreachable', 'loop', 'wide-interval']
+const FLAGS = ['destination', 'unreachable', 'loop', 'wide-interval',
+               'unsteady']
 
 let tests = 0
 let failures = 0
