@@ -1,0 +1,69 @@
+// libFuzzer on all that reads the results of other scanners.
+//
+//   meson setup build-fuzz -Dfuzz=true (with CXX=clang++)
+//   build-fuzz/fuzz_found -max_total_time=60
+//
+// The first byte says which format the rest is read in. Whatever it is, what is
+// read must be as found.h promises it.
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <functional>
+#include <string>
+
+#include "fathom/registry.h"
+#include "src/base/unique_fd.h"
+#include "src/found/found.h"
+
+namespace fathom::found {
+namespace {
+
+void Check(const FoundTopology& found) {
+  const auto after = [](const FoundLink& a, const FoundLink& b) {
+    return a.near == b.near ? a.far >= b.far : a.near > b.near;
+  };
+  const auto itself = [](const FoundLink& link) {
+    return link.near == link.far;
+  };
+  const auto& all = found.interfaces;
+  if (std::adjacent_find(found.links.begin(), found.links.end(), after) !=
+          found.links.end() ||
+      std::any_of(found.links.begin(), found.links.end(), itself) ||
+      std::adjacent_find(all.begin(), all.end(), std::greater_equal<>()) !=
+          all.end()) {
+    abort();
+  }
+  for (const FoundLink& link : found.links) {
+    if (!std::binary_search(all.begin(), all.end(), link.near) ||
+        !std::binary_search(all.begin(), all.end(), link.far)) {
+      abort();
+    }
+  }
+}
+
+void Fuzz(const uint8_t* data, size_t size) {
+  if (size == 0) return;
+  const UniqueFd fd(memfd_create("fuzz", MFD_CLOEXEC));
+  if (write(fd.get(), data + 1, size - 1) != static_cast<ssize_t>(size - 1)) {
+    return;
+  }
+  const std::string path = "/proc/self/fd/" + std::to_string(fd.get());
+  const auto formats = Register<FoundFormat>::All();
+  const size_t which = data[0] % (formats.size() + 1);
+  const auto found =
+      ReadFound(path, which == formats.size() ? "auto" : formats[which].name);
+  if (found.ok()) Check(*found);
+}
+
+}  // namespace
+}  // namespace fathom::found
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  fathom::found::Fuzz(data, size);
+  return 0;
+}
