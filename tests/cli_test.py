@@ -83,6 +83,28 @@ BAD_INPUTS = [
     ("convert a strange table", ["convert", "exists", "--table", "x"], 2,
      "hops"),
     ("recover nothing", ["recover", "nothing"], 2, "nothing"),
+    ("truth without a name", ["lab", "truth", "small.lab", "T"], 2, "-o"),
+    ("truth of a bad scenario", ["lab", "truth", "bad.lab", "T", "-o", "out"],
+     2, "bad.lab:1"),
+    ("truth for strange eyes",
+     ["lab", "truth", "small.lab", "T", "-o", "out", "--sight", "x"], 2,
+     "one-flow"),
+    ("truth in a strange format",
+     ["lab", "truth", "small.lab", "T", "-o", "out", "--format", "x"], 2,
+     "jsonl"),
+    ("truth of a strange table",
+     ["lab", "truth", "small.lab", "T", "-o", "out", "--table", "x"], 2,
+     "hops"),
+    ("truth as Parquet on standard output",
+     ["lab", "truth", "small.lab", "T", "-o", "-"], 2, "csv"),
+    ("score of nothing", ["lab", "score", "small.lab", "T", "nothing"], 2,
+     "nothing"),
+    ("score of what is no result", ["lab", "score", "small.lab", "T", "bad.lab"],
+     2, "--format"),
+    ("score in a strange format",
+     ["lab", "score", "small.lab", "T", "T", "--format", "x"], 2, "yarrp"),
+    ("score of a bad line", ["lab", "score", "small.lab", "T", "bad.csv"], 2,
+     "bad.csv:2"),
 ]
 
 
@@ -98,6 +120,8 @@ def make_inputs():
         "bad-exclude": "4.0.1.0/24\n4.0.2.0/x\n",
         "all": "0.0.0.0/0\n",
         "bad.lab": "colour = blue\n",
+        "small.lab": (SCENARIOS / "small.lab").read_text(),
+        "bad.csv": "near,far\n4.0.0.1,here\n",
     }
     for name, text in files.items():
         (HERE / name).write_text(text)
@@ -295,8 +319,56 @@ def test_full_disk_keeps_what_was_heard():
     assert "recover" in done.stderr, done
 
 
+def score(*arguments):
+    """What `fathom lab score` says of results on small.lab."""
+    return json.loads(FATHOM.ok("lab", "score", "small.lab", "lab-targets",
+                                *arguments, "--json"))
+
+
+def test_truth_scores_full_marks():
+    (HERE / "lab-targets").write_text(
+        FATHOM.ok("lab", "targets", "small.lab"))
+    FATHOM.ok("lab", "truth", "small.lab", "lab-targets", "-o", "truth")
+    text = FATHOM.ok("lab", "truth", "small.lab", "lab-targets", "-o", "-",
+                     "--format", "csv")
+    (HERE / "truth.csv").write_text(text)
+    assert text.startswith("near,far,"), text[:80]
+    assert text == FATHOM.ok("convert", "truth", "--to", "csv")
+    FATHOM.ok("lab", "truth", "small.lab", "lab-targets", "-o", "truth.jsonl",
+              "--format", "jsonl", "--table", "hops")
+    found = score("truth", "truth.csv", "truth.jsonl")
+    for result in found["results"]:
+        assert result["interfaces"]["precision"] == 1, result
+        # Hops of several flows and times make few links.
+        if result["file"] != "truth.jsonl":
+            assert result["links"]["precision"] == 1, result
+            assert result["links"]["recall"] == 1, result
+    assert found["results"][0]["interfaces"]["recall"] == 1, found
+    assert found["results"][2]["interfaces"]["recall"] == 1, found
+    counts = FATHOM.manifest("truth")["truth"]
+    assert counts["links"] == found["truth"]["any_flow"]["links"], counts
+
+
+def test_scans_are_scored_beside_each_other():
+    FATHOM.ok("scan", "lab-targets", "-o", "scored", "--interface",
+              "small.lab", *SMALL)
+    FATHOM.ok("convert", "scored", "--to", "csv", "-o", "scored.csv")
+    found = score("scored", "scored.csv", "--seed", 1)
+    scan, text = (r["links"] for r in found["results"])
+    assert scan == text, found
+    assert scan["asserted"] == scan["true"] + scan["false"] > 30, found
+    assert scan["false"] == sum(scan["false_by_cause"].values()), found
+    table = FATHOM.ok("lab", "score", "small.lab", "lab-targets", "scored",
+                      "scored.csv", "--trusted", "--seed", 1)
+    assert table.count("precision") == 2 and "none" in table, table
+    # With another seed the scan would have had other targets.
+    table = FATHOM.ok("lab", "score", "small.lab", "lab-targets", "scored")
+    assert "elsewhere" in table and "--seed" in table, table
+
+
 def test_help_fits_a_screen():
-    for command in ([], ["scan"], ["info"], ["convert"], ["recover"], ["lab"]):
+    for command in ([], ["scan"], ["info"], ["convert"], ["recover"], ["lab"],
+                    ["lab", "truth"], ["lab", "score"]):
         text = FATHOM.ok(*command, "--help")
         assert len(text.splitlines()) <= 32, text
         assert max(map(len, text.splitlines())) <= 80, text

@@ -3,57 +3,23 @@
 #include <cstdio>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "src/base/status_macros.h"
 #include "src/lab/check.h"
 #include "src/lab/scenario.h"
 #include "src/lab/truth.h"
-#include "src/schedule/targets.h"
 #include "tools/commands.h"
 #include "tools/exit_code.h"
+#include "tools/lab_commands.h"
 
 namespace fathom {
 namespace {
 
 struct LabFlags {
   std::string scenario;
-  std::string targets;
-  uint64_t seed = 0;
   uint64_t count = 0;  // 0: all.
 };
-
-// The addresses that a scan with the same seed would probe.
-absl::StatusOr<std::vector<uint32_t>> LoadAddresses(const LabFlags& flags) {
-  FATHOM_ASSIGN_OR_RETURN(const LoadedTargets loaded,
-                          LoadTargets({.path = flags.targets,
-                                       .seed = flags.seed,
-                                       .include_special = true}));
-  std::vector<uint32_t> addresses;
-  addresses.reserve(loaded.targets.size());
-  for (size_t i = 0; i < loaded.targets.size(); ++i) {
-    addresses.push_back(loaded.targets[i].v4());
-  }
-  return addresses;
-}
-
-absl::Status PrintTruth(const LabFlags& flags) {
-  FATHOM_ASSIGN_OR_RETURN(const lab::Scenario scenario,
-                          lab::ReadScenario(flags.scenario));
-  FATHOM_ASSIGN_OR_RETURN(const auto addresses, LoadAddresses(flags));
-  const uint32_t source = scenario.source.v4();
-  const auto links = lab::Truth(scenario).Links(
-      addresses,
-      [source](uint32_t target) { return lab::AddressKeys(source, target); },
-      lab::Sight::kAnyFlow);
-  std::puts("near,far");
-  for (const lab::TrueLink& link : links) {
-    std::printf("%s,%s\n", IpAddress::V4(link.near).ToString().c_str(),
-                IpAddress::V4(link.far).ToString().c_str());
-  }
-  return absl::OkStatus();
-}
 
 absl::Status PrintTargets(const LabFlags& flags) {
   FATHOM_ASSIGN_OR_RETURN(const lab::Scenario scenario,
@@ -124,11 +90,8 @@ void AddLab(CLI::App& app, int& exit_code) {
       ->add_option("--count", flags->count,
                    "so many of them, spread evenly over the space [all]")
       ->type_name("N");
-  CLI::App* const truth =
-      add("truth", "the links that any flow could see, as CSV", &PrintTruth);
-  truth->add_option("TARGETS", flags->targets, "file of targets")->required();
-  truth->add_option("-e,--seed", flags->seed, "the seed of the scan [0]")
-      ->type_name("N");
+  AddLabTruth(*lab, exit_code);
+  AddLabScore(*lab, exit_code);
 }
 
 }  // namespace fathom
