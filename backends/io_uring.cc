@@ -9,14 +9,14 @@
 #include "absl/strings/str_cat.h"
 #include "backends/io_uring_rx.h"
 #include "backends/io_uring_tx.h"
-#include "backends/packet_socket.h"
-#include "backends/wall_clock.h"
 #include "fathom/packet_io.h"
 #include "fathom/registry.h"
 #include "src/base/bytes.h"
 #include "src/base/status_macros.h"
 #include "src/codec/headers.h"
+#include "src/net/link_socket.h"
 #include "src/net/neighbor.h"
+#include "src/net/wall_clock.h"
 
 namespace fathom {
 namespace {

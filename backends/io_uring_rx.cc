@@ -13,6 +13,7 @@
 #include "backends/packet_socket.h"
 #include "src/base/bytes.h"
 #include "src/base/status_macros.h"
+#include "src/net/link_socket.h"
 
 namespace fathom {
 namespace {

@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "backends/packet_socket.h"
 #include "src/base/status_macros.h"
+#include "src/net/link_socket.h"
 
 namespace fathom {
 namespace {

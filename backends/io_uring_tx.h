@@ -10,10 +10,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "backends/uring.h"
-#include "backends/wall_clock.h"
 #include "fathom/packet_io.h"
 #include "src/base/unique_fd.h"
 #include "src/net/neighbor.h"
+#include "src/net/wall_clock.h"
 
 namespace fathom {
 

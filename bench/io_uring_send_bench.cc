@@ -31,6 +31,7 @@
 #include "src/base/status_macros.h"
 #include "src/base/unique_fd.h"
 #include "src/codec/headers.h"
+#include "src/net/link_socket.h"
 #include "src/net/neighbor.h"
 #include "tests/netns.h"
 

@@ -1,5 +1,5 @@
-#ifndef FATHOM_BACKENDS_WALL_CLOCK_H_
-#define FATHOM_BACKENDS_WALL_CLOCK_H_
+#ifndef FATHOM_SRC_NET_WALL_CLOCK_H_
+#define FATHOM_SRC_NET_WALL_CLOCK_H_
 
 #include <ctime>
 
@@ -41,4 +41,4 @@ class WallClock {
 
 }  // namespace fathom
 
-#endif  // FATHOM_BACKENDS_WALL_CLOCK_H_
+#endif  // FATHOM_SRC_NET_WALL_CLOCK_H_
