@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstdio>
 #include <ctime>
+#include <utility>
 
 #include "tools/exit_code.h"
 
@@ -19,27 +20,27 @@ sigset_t Signals() {
   return signals;
 }
 
-void Wait(const std::stop_token& end, std::stop_source& scan) {
+void Wait(const std::stop_token& end, std::stop_source& scan,
+          const std::string& notice) {
   const sigset_t signals = Signals();
   constexpr timespec kPatience = {.tv_sec = 0, .tv_nsec = 50'000'000};
   while (!end.stop_requested()) {
     if (sigtimedwait(&signals, nullptr, &kPatience) < 0) continue;
     if (scan.stop_requested()) _exit(kExitInterrupted);
-    std::fputs(
-        "\nStopping; replies under way are still heard. Once more leaves "
-        "at once.\n",
-        stderr);
+    std::fputs(notice.c_str(), stderr);
     scan.request_stop();
   }
 }
 
 }  // namespace
 
-Interrupts::Interrupts() {
+Interrupts::Interrupts(std::string notice) {
   const sigset_t signals = Signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  waiter_ =
-      std::jthread([this](const std::stop_token& end) { Wait(end, source_); });
+  waiter_ = std::jthread(
+      [this, notice = std::move(notice)](const std::stop_token& end) {
+        Wait(end, source_, notice);
+      });
 }
 
 Interrupts::~Interrupts() {

@@ -2,6 +2,7 @@
 #define FATHOM_TOOLS_INTERRUPTS_H_
 
 #include <stop_token>
+#include <string>
 #include <thread>
 
 namespace fathom {
@@ -14,7 +15,8 @@ namespace fathom {
 // code runs in a signal handler. One at a time; made before other threads.
 class Interrupts {
  public:
-  Interrupts();
+  // `notice` is printed when the first one comes; nothing if it is empty.
+  explicit Interrupts(std::string notice = kHearsOut);
   ~Interrupts();
   Interrupts(const Interrupts&) = delete;
   Interrupts& operator=(const Interrupts&) = delete;
@@ -22,6 +24,10 @@ class Interrupts {
   std::stop_token token() const { return source_.get_token(); }
 
  private:
+  static constexpr char kHearsOut[] =
+      "\nStopping; replies under way are still heard. Once more leaves at "
+      "once.\n";
+
   std::stop_source source_;
   std::jthread waiter_;
 };

@@ -90,8 +90,10 @@ void AddLab(CLI::App& app, int& exit_code) {
       ->add_option("--count", flags->count,
                    "so many of them, spread evenly over the space [all]")
       ->type_name("N");
+  AddLabRoute(*lab, exit_code);
   AddLabTruth(*lab, exit_code);
   AddLabScore(*lab, exit_code);
+  AddLabServe(*lab, exit_code);
 }
 
 }  // namespace fathom

@@ -11,8 +11,10 @@
 namespace fathom {
 
 // The commands under `fathom lab` that have a file of their own.
-void AddLabTruth(CLI::App& lab, int& exit_code);
+void AddLabRoute(CLI::App& lab, int& exit_code);
 void AddLabScore(CLI::App& lab, int& exit_code);
+void AddLabServe(CLI::App& lab, int& exit_code);
+void AddLabTruth(CLI::App& lab, int& exit_code);
 
 // The addresses that a scan of the list `path` with the same seed would probe,
 // ascending; those of special purpose too, since labs are made of them.
