@@ -223,7 +223,7 @@ TEST(Scenario, FilesInTheTreeAreRead) {
         << ReadScenario(entry.path()).status();
     ++count;
   }
-  EXPECT_EQ(count, 7U);
+  EXPECT_EQ(count, 8U);
   EXPECT_EQ(*ReadScenario(FATHOM_SCENARIOS "/internet.lab"), Scenario{});
 }
 

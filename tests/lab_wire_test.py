@@ -31,6 +31,9 @@ GATEWAY_MAC = "02:00:c6:12:00:02"
 MAX_TTL = 24
 TRACED = 10  # Addresses that the tracers trace, most of them hosts.
 SCANNED = "10.4.16.0/21"  # What the host scanners scan.
+# How many /24s fathom scans, and how fast; 65536 at 60K is all there are.
+BLOCKS = int(os.environ.get("FATHOM_TEST_BLOCKS", 2048))
+PPS = os.environ.get("FATHOM_TEST_PPS", "16K")
 
 
 def need(tool):
@@ -374,11 +377,11 @@ class Cases:
         """A scan over the wire, or in process where `lab` is None."""
         # No router's address: a path ends with its target, and a scan that
         # did not hear it there would go on.
-        self.write("sevens", "".join(f"10.{64 + i // 256}.{i % 256}.7\n"
-                                       for i in range(8 * 256)))
+        self.write("sevens", "".join(f"10.{(64 + i // 256) % 256}.{i % 256}.7\n"
+                                       for i in range(BLOCKS)))
         command = [self.fathom.binary, "scan", "sevens", "-o", name,
                    "--include-special", "--seed", "7", "--max-ttl", MAX_TTL,
-                   "--pps", "16K", "--cooldown", "2s", "--quiet"]
+                   "--pps", PPS, "--cooldown", "2s", "--quiet"]
         if lab is None:
             self.fathom.ok(*command[1:], "--backend", "simulated",
                            "--interface", scenario)

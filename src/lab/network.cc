@@ -166,10 +166,11 @@ Fate Network::FromRouter(const Passage& passage, Fate fate) {
       .id = static_cast<uint16_t>(passage.chance),
       .ttl = static_cast<uint8_t>(router.initial_ttl - landing.distance -
                                   landing.hidden + 1)};
-  return Return(passage, fate, header, landing.forward,
-                ErrorSize(passage.probe, error), [&](std::span<std::byte> out) {
-                  WriteError(passage.probe, header, error, out);
-                });
+  return Return(
+      passage, {fate, header, landing.forward, ErrorSize(passage.probe, error)},
+      [&](std::span<std::byte> out) {
+        WriteError(passage.probe, header, error, out);
+      });
 }
 
 Fate Network::FromHost(const Passage& passage, const HostTraits& host) {
@@ -193,21 +194,24 @@ Fate Network::FromHost(const Passage& passage, const HostTraits& host) {
   const Nanos delay = landing.forward + 2 * host.delay;
   switch (probe.question) {
     case Question::kEcho:
-      return Return(passage, Fate::kEchoReply, header, delay,
-                    EchoReplySize(probe), [&](std::span<std::byte> out) {
+      return Return(passage,
+                    {Fate::kEchoReply, header, delay, EchoReplySize(probe)},
+                    [&](std::span<std::byte> out) {
                       WriteEchoReply(probe, header, out);
                     });
     case Question::kUdp: {
       IcmpError error = ErrorFrom(passage, Fate::kPortUnreachable, {});
       // The host itself took none off.
       error.quoted_ttl = static_cast<uint8_t>(probe.ip.ttl - landing.distance);
-      return Return(passage, Fate::kPortUnreachable, header, delay,
-                    ErrorSize(probe, error), [&](std::span<std::byte> out) {
-                      WriteError(probe, header, error, out);
-                    });
+      return Return(
+          passage,
+          {Fate::kPortUnreachable, header, delay, ErrorSize(probe, error)},
+          [&](std::span<std::byte> out) {
+            WriteError(probe, header, error, out);
+          });
     }
     default:
-      return Return(passage, Fate::kTcpAnswer, header, delay, kTcpAnswerSize,
+      return Return(passage, {Fate::kTcpAnswer, header, delay, kTcpAnswerSize},
                     [&](std::span<std::byte> out) {
                       WriteTcpAnswer(probe, header, host.open, out);
                     });
@@ -215,14 +219,15 @@ Fate Network::FromHost(const Passage& passage, const HostTraits& host) {
 }
 
 template <typename Write>
-Fate Network::Return(const Passage& passage, Fate fate,
-                     const ReplyHeader& header, Nanos delay, size_t size,
+Fate Network::Return(const Passage& passage, const Departure& departure,
                      Write&& write) {
   Observation& seen = passage.seen;
   const Mishap& mishap = passage.mishap;
   const Nanos jitter = jitter_.At(High(Again(passage.chance, kJitter)));
-  seen.due = passage.sent + delay + passage.landing.back + jitter + mishap.late;
-  seen.responder = header.source;
+  size_t size = departure.size;
+  seen.due = passage.sent + departure.delay + passage.landing.back + jitter +
+             mishap.late;
+  seen.responder = departure.header.source;
   if (mishap.truncated) {
     std::array<std::byte, kMaxPacketSize> whole;
     write(std::span(whole).first(size));
@@ -242,7 +247,7 @@ Fate Network::Return(const Passage& passage, Fate fate,
     Add(duplicates_);
   }
   AddExtras(passage, seen.due);
-  return fate;
+  return departure.fate;
 }
 
 void Network::AddExtras(const Passage& passage, Instant due) {

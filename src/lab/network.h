@@ -77,12 +77,18 @@ class Network {
   Fate FromHost(const Passage& passage, const HostTraits& host);
   IcmpError ErrorFrom(const Passage& passage, Fate fate,
                       const RouterTraits& router) const;
-  // Puts a reply of `size` bytes on its way back, as write(header, room)
-  // writes it. It leaves `responder`, whose packets start with `ttl` left on
-  // arrival, `delay` after the probe was sent. Returns what comes of `fate`.
+  // A reply as it leaves: `delay` after the probe was sent.
+  struct Departure {
+    Fate fate;
+    ReplyHeader header;
+    Nanos delay;
+    size_t size;
+  };
+  // Puts a reply on its way back, as write(room) writes it. Returns the fate
+  // that comes of it.
   template <typename Write>
-  Fate Return(const Passage& passage, Fate fate, const ReplyHeader& header,
-              Nanos delay, size_t size, Write&& write);
+  Fate Return(const Passage& passage, const Departure& departure,
+              Write&& write);
   void AddExtras(const Passage& passage, Instant due);
 
   const Topology topology_;

@@ -225,6 +225,7 @@ ProbeBytes MakeProbe(uint32_t source, uint32_t target, uint8_t ttl) {
 uint32_t SampleAddress(const Scenario& scenario, uint64_t index) {
   uint64_t size = 0;
   for (const Prefix& prefix : scenario.space) size += SizeOf(prefix);
+  assert(size > 0);
   uint64_t offset = Derive(scenario.seed ^ kSampleSalt, index) % size;
   for (const Prefix& prefix : scenario.space) {
     if (offset < SizeOf(prefix)) {
