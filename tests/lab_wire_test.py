@@ -438,6 +438,24 @@ class Cases:
         truth = self.true_links(self.lossy, "sevens")
         assert self.links("lossy-wire").keys() <= truth
 
+    def test_bears_a_hostile_lab(self):
+        hostile = "hostile.lab"
+        with self.lab("wiretest", hostile) as lab:
+            self.scan(lab, "wild", hostile)
+        manifest = self.fathom.manifest("wild")
+        probes, replies = manifest["probes"], manifest["replies"]
+        assert probes["answered"] + probes["unanswered"] == probes["sent"]
+        for kind in ("duplicate", "foreign", "malformed", "rewritten"):
+            assert replies[kind] > 50, (kind, replies)
+        scored = json.loads(self.fathom.ok("lab", "score", hostile, "sevens",
+                                           "wild", "--seed", 7, "--json"))
+        found = scored["results"][0]
+        assert found["interfaces"]["precision"] == 1, found
+        causes = found["links"]["false_by_cause"]
+        for cause in ("rewritten", "flow_changed", "elsewhere"):
+            assert causes[cause] == 0, found
+        assert found["links"]["precision"] > 0.9, found
+
 
 def main():
     if os.environ.get("FATHOM_TEST_NAMESPACE") != "1":
