@@ -7,11 +7,9 @@
 
 #include <array>
 #include <cstddef>
-#include <cstring>
 #include <vector>
 
 #include "src/base/bytes.h"
-#include "src/base/checksum.h"
 #include "src/base/hash.h"
 #include "src/codec/headers.h"
 #include "src/lab/network.h"
@@ -19,43 +17,21 @@
 #include "src/lab/survey.h"
 #include "src/lab/topology.h"
 #include "src/lab/truth.h"
+#include "tests/lab_packets.h"
 
 namespace fathom::lab {
 namespace {
 
 constexpr size_t kProbes = 1 << 16;
-constexpr uint32_t kSource = 0xc6120001;
 constexpr Instant kStart{std::chrono::seconds(1'767'225'600)};
 
-using ProbeBytes = std::array<std::byte, 46>;
-
 // A probe as a scan sends it, to any target of the space at any TTL to 16.
-ProbeBytes MakeProbe(uint64_t index, uint32_t target) {
+std::vector<std::byte> MakeProbe(uint64_t index, uint32_t target) {
   const uint64_t chance = Derive(7, index);
-  ProbeBytes bytes{};
-  Ipv4Header ip = {.version_ihl = 0x45,
-                   .tos = 0,
-                   .total_length = bytes.size(),
-                   .id = static_cast<uint16_t>(index),
-                   .flags_fragment = 0,
-                   .ttl = static_cast<uint8_t>(1 + chance % 16),
-                   .protocol = kProtocolIcmp,
-                   .checksum = 0,
-                   .source = kSource,
-                   .destination = target};
-  Store(ip, bytes);
-  ip.checksum = InternetChecksum(std::span(bytes).first(sizeof ip));
-  Store(ip, bytes);
-  const auto message = std::span(bytes).subspan(sizeof ip);
-  IcmpHeader icmp = {.type = kIcmpEchoRequest,
-                     .code = 0,
-                     .checksum = 0,
-                     .id = static_cast<uint16_t>(chance >> 40),
-                     .sequence = 0};
-  Store(icmp, message);
-  icmp.checksum = InternetChecksum(message);
-  Store(icmp, message);
-  return bytes;
+  return Make({.target = target,
+               .ttl = static_cast<uint8_t>(1 + chance % 16),
+               .id = static_cast<uint16_t>(chance >> 40),
+               .sequence = static_cast<uint16_t>(index)});
 }
 
 // A /8, or all of IPv4.
@@ -65,8 +41,8 @@ Scenario OfSize(int64_t slash24s) {
   return scenario;
 }
 
-std::vector<ProbeBytes> MakeProbes(const Scenario& scenario) {
-  std::vector<ProbeBytes> probes(kProbes);
+std::vector<std::vector<std::byte>> MakeProbes(const Scenario& scenario) {
+  std::vector<std::vector<std::byte>> probes(kProbes);
   for (size_t i = 0; i < kProbes; ++i) {
     probes[i] = MakeProbe(i, SampleAddress(scenario, i));
   }

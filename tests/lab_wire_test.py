@@ -458,19 +458,7 @@ class Cases:
 
 
 def main():
-    if os.environ.get("FATHOM_TEST_NAMESPACE") != "1":
-        # Again, in namespaces of its own; where that is not allowed, say so.
-        try:
-            command = tap.unshare("--net")
-        except tap.Skip as reason:
-            print(f"1..0 # SKIP {reason}")
-            return 0
-        os.environ["FATHOM_TEST_NAMESPACE"] = "1"
-        os.execvp("unshare", command + [sys.executable] + sys.argv)
-    # From here on only `lo` of a new namespace is there.
-    interfaces = subprocess.run(["ip", "-o", "link"], capture_output=True,
-                                text=True, check=True).stdout.splitlines()
-    assert len(interfaces) == 1, "not an isolated network namespace"
+    tap.isolate()
     for place in (NETNS, STATE):
         place.mkdir(exist_ok=True)
         subprocess.run(["mount", "-t", "tmpfs", "tmpfs", place], check=True)

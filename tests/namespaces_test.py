@@ -11,7 +11,6 @@ The whole of it lives in a private mount and network namespace, so it is gone
 when the test is, however it ends.
 """
 
-import os
 import pathlib
 import signal
 import subprocess
@@ -232,19 +231,7 @@ class Cases:
 
 
 def main():
-    if os.environ.get("FATHOM_TEST_NAMESPACE") != "1":
-        # Again, in namespaces of its own; where that is not allowed, say so.
-        try:
-            command = tap.unshare("--net")
-        except tap.Skip as reason:
-            print(f"1..0 # SKIP {reason}")
-            return 0
-        os.environ["FATHOM_TEST_NAMESPACE"] = "1"
-        os.execvp("unshare", command + [sys.executable] + sys.argv)
-    # From here on only `lo` of a new namespace is there.
-    interfaces = subprocess.run(["ip", "-o", "link"], capture_output=True,
-                                text=True, check=True).stdout.splitlines()
-    assert len(interfaces) == 1, "not an isolated network namespace"
+    tap.isolate()
     pathlib.Path("/run/netns").mkdir(exist_ok=True)
     sh("mount -t tmpfs tmpfs /run/netns")
     try:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -50,6 +51,25 @@ def unshare(*namespaces):
         if tried.returncode == 0:
             return command
     raise Skip(f"no new namespaces: {tried.stderr.strip()}")
+
+
+def isolate():
+    """Runs this program again in new network and mount namespaces.
+
+    Returns there, having checked that nothing but loopback is in it. Where
+    that is not allowed, says so in TAP and ends.
+    """
+    if os.environ.get("FATHOM_TEST_NAMESPACE") != "1":
+        try:
+            command = unshare("--net")
+        except Skip as reason:
+            print(f"1..0 # SKIP {reason}")
+            sys.exit(0)
+        os.environ["FATHOM_TEST_NAMESPACE"] = "1"
+        os.execvp("unshare", command + [sys.executable] + sys.argv)
+    interfaces = subprocess.run(["ip", "-o", "link"], capture_output=True,
+                                text=True, check=True).stdout.splitlines()
+    assert len(interfaces) == 1, "not an isolated network namespace"
 
 
 class Fathom:

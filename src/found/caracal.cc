@@ -64,11 +64,9 @@ absl::Status ReadReply(const FoundFile& file,
 absl::Status Read(FoundFile& file, Findings& findings) {
   std::string_view line;
   while (true) {
-    FATHOM_ASSIGN_OR_RETURN(const bool any, file.NextLine(&line));
+    FATHOM_ASSIGN_OR_RETURN(const bool any, file.NextText(&line));
     if (!any) return absl::OkStatus();
-    if (Strip(line).empty() || line.starts_with(kHeader.substr(0, 18))) {
-      continue;
-    }
+    if (line.starts_with(kHeader.substr(0, 18))) continue;
     const auto row = Fields(line);
     if (row.size() != kFields) {
       return file.BadLine(absl::StrCat(

@@ -68,9 +68,8 @@ class CsvReader {
   absl::Status Read() {
     std::string_view line;
     while (true) {
-      FATHOM_ASSIGN_OR_RETURN(const bool any, file_.NextLine(&line));
+      FATHOM_ASSIGN_OR_RETURN(const bool any, file_.NextText(&line));
       if (!any) return absl::OkStatus();
-      if (Strip(line).empty() || line.starts_with('#')) continue;
       FATHOM_RETURN_IF_ERROR(ReadRow(Fields(line)));
     }
   }

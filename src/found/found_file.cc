@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "src/base/status_macros.h"
+#include "src/found/text.h"
 
 namespace fathom::found {
 namespace {
@@ -84,6 +85,14 @@ absl::StatusOr<bool> FoundFile::NextLine(std::string_view* line) {
   ++line_;
   if (line->ends_with('\r')) line->remove_suffix(1);
   return true;
+}
+
+absl::StatusOr<bool> FoundFile::NextText(std::string_view* line) {
+  while (true) {
+    FATHOM_ASSIGN_OR_RETURN(const bool any, NextLine(line));
+    if (!any) return false;
+    if (!Strip(*line).empty() && !line->starts_with('#')) return true;
+  }
 }
 
 absl::Status FoundFile::BadLine(std::string_view what) const {

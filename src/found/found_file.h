@@ -36,6 +36,9 @@ class FoundFile {
   // last line may lack its end.
   absl::StatusOr<bool> NextLine(std::string_view* line);
 
+  // Takes the next line that is neither blank nor begins with '#'.
+  absl::StatusOr<bool> NextText(std::string_view* line);
+
   // "PATH:LINE: what" or "PATH, byte OFFSET: what", for what was taken last.
   absl::Status BadLine(std::string_view what) const;
   absl::Status BadBytes(std::string_view what) const;

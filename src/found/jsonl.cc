@@ -70,9 +70,8 @@ absl::Status ReadHop(const FoundFile& file, const Json& row,
 absl::Status Read(FoundFile& file, Findings& findings) {
   std::string_view line;
   while (true) {
-    FATHOM_ASSIGN_OR_RETURN(const bool any, file.NextLine(&line));
+    FATHOM_ASSIGN_OR_RETURN(const bool any, file.NextText(&line));
     if (!any) return absl::OkStatus();
-    if (Strip(line).empty()) continue;
     const Json row = ParseJson(line);
     if (!row.is_object()) return file.BadLine("not a JSON object");
     FATHOM_RETURN_IF_ERROR(row.contains("near") ? ReadLink(file, row, findings)

@@ -19,9 +19,8 @@ namespace {
 absl::Status Read(FoundFile& file, Findings& findings) {
   std::string_view line;
   while (true) {
-    FATHOM_ASSIGN_OR_RETURN(const bool any, file.NextLine(&line));
+    FATHOM_ASSIGN_OR_RETURN(const bool any, file.NextText(&line));
     if (!any) return absl::OkStatus();
-    if (Strip(line).empty() || line.starts_with('#')) continue;
     const auto words = Words(line);
     const auto address =
         words.size() >= 4 ? IpAddress::Parse(words[3]) : std::nullopt;

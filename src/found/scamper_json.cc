@@ -40,9 +40,8 @@ absl::Status Read(FoundFile& file, Findings& findings) {
   std::string_view line;
   uint32_t traces = 0;
   while (true) {
-    FATHOM_ASSIGN_OR_RETURN(const bool any, file.NextLine(&line));
+    FATHOM_ASSIGN_OR_RETURN(const bool any, file.NextText(&line));
     if (!any) return absl::OkStatus();
-    if (Strip(line).empty()) continue;
     const Json object = ParseJson(line);
     if (!object.is_object()) {
       return file.BadLine(

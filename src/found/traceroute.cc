@@ -39,9 +39,8 @@ class TracerouteReader {
   absl::Status Read() {
     std::string_view line;
     while (true) {
-      FATHOM_ASSIGN_OR_RETURN(const bool any, file_.NextLine(&line));
+      FATHOM_ASSIGN_OR_RETURN(const bool any, file_.NextText(&line));
       if (!any) return absl::OkStatus();
-      if (Strip(line).empty()) continue;
       FATHOM_RETURN_IF_ERROR(line.starts_with(kStart) ? Begin(line)
                                                       : ReadHops(line));
     }

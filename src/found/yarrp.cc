@@ -40,9 +40,8 @@ absl::Status ReadReply(const FoundFile& file,
 absl::Status Read(FoundFile& file, Findings& findings) {
   std::string_view line;
   while (true) {
-    FATHOM_ASSIGN_OR_RETURN(const bool any, file.NextLine(&line));
+    FATHOM_ASSIGN_OR_RETURN(const bool any, file.NextText(&line));
     if (!any) return absl::OkStatus();
-    if (Strip(line).empty() || line.starts_with('#')) continue;
     const auto words = Words(line);
     if (words.size() != kFields && words.size() != kFields - 1) {
       return file.BadLine(absl::StrCat(

@@ -23,9 +23,8 @@ absl::Status Read(FoundFile& file, Findings& findings) {
   size_t count = 0, saddr = 0;
   std::optional<size_t> success;
   while (true) {
-    FATHOM_ASSIGN_OR_RETURN(const bool any, file.NextLine(&line));
+    FATHOM_ASSIGN_OR_RETURN(const bool any, file.NextText(&line));
     if (!any) return absl::OkStatus();
-    if (Strip(line).empty() || line.starts_with('#')) continue;
     const auto row = Fields(line);
     if (count == 0) {
       count = row.size();
