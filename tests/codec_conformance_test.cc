@@ -6,6 +6,7 @@
 
 #include "fathom/probe_codec.h"
 #include "fathom/registry.h"
+#include "tests/decoded.h"
 #include "tests/router_reply.h"
 
 namespace fathom {
@@ -46,7 +47,7 @@ class CodecConformance : public testing::TestWithParam<CodecModule> {
 
   static Decoded Decode(const ProbeCodec& codec, const Bytes& packet,
                         Instant arrival = kStart + Nanos(1'000'000)) {
-    return codec.Decode({packet, arrival});
+    return {codec, {packet, arrival}};
   }
 
   Probe RandomProbe() {

@@ -5,6 +5,7 @@
 
 #include "fathom/probe_codec.h"
 #include "fathom/registry.h"
+#include "tests/decoded.h"
 #include "tests/router_reply.h"
 
 namespace fathom {
@@ -35,7 +36,7 @@ void Decode(const Bytes& packet) {
   for (const auto& codec : codecs) {
     // A copy at its exact size on the heap, so that any overrun is seen.
     const Bytes exact(packet);
-    const Decoded decoded = codec->Decode({exact, Instant(Nanos(1'000'000))});
+    const Decoded decoded(*codec, {exact, Instant(Nanos(1'000'000))});
     if (decoded && (decoded->probe.ttl < Ttl(1) ||
                     decoded->probe.ttl > kMaxTtl || decoded->rtt < Nanos(-1))) {
       __builtin_trap();

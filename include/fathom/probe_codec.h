@@ -25,28 +25,6 @@ enum class Verdict : uint8_t {
 };
 inline constexpr size_t kVerdicts = 5;
 
-// A reply, or the reason why there is none; reads like an optional.
-class Decoded {
- public:
-  // The conversions are implicit so that a decoder can return either.
-  Decoded(const Reply& reply)  // NOLINT(google-explicit-constructor)
-      : reply_(reply), verdict_(Verdict::kReply) {}
-  // REQUIRES: verdict is not kReply.
-  Decoded(Verdict verdict)  // NOLINT(google-explicit-constructor)
-      : verdict_(verdict) {}
-
-  Verdict verdict() const { return verdict_; }
-  explicit operator bool() const { return verdict_ == Verdict::kReply; }
-
-  // REQUIRES: verdict() is kReply.
-  const Reply& operator*() const { return reply_; }
-  const Reply* operator->() const { return &reply_; }
-
- private:
-  Reply reply_;
-  Verdict verdict_;
-};
-
 // A ProbeCodec turns probes into packets and packets back into replies.
 //
 // A codec keeps no memory of what it sent: see fathom/probe.h. It is immutable
@@ -64,8 +42,10 @@ class ProbeCodec {
   virtual void Encode(Instant now, std::span<const Probe> probes,
                       std::span<TxFrame> frames) const = 0;
 
-  // Reads what `frame` answers. Any bytes are allowed.
-  virtual Decoded Decode(const RxFrame& frame) const = 0;
+  // Reads what `frame` answers into `reply`, which means something only if the
+  // verdict is kReply. Any bytes are allowed. In place, since a reply is a
+  // large record and this is done for every packet that arrives.
+  virtual Verdict Decode(const RxFrame& frame, Reply& reply) const = 0;
 
   // The bytes of a probe on the wire, link header included.
   virtual size_t probe_size() const = 0;

@@ -1,7 +1,7 @@
 #include "src/codec/dissect.h"
 
 #include <algorithm>
-#include <optional>
+#include <cstddef>
 
 #include "src/base/bytes.h"
 #include "src/base/checksum.h"
@@ -15,26 +15,55 @@ constexpr size_t kMinQuotedTransport = 8;  // RFC 792.
 // The ones' complement sum of data that contains its own right checksum.
 constexpr uint16_t kTrueSum = 0xffff;
 
-// An IPv4 header, checked to lie within the bytes, options included.
-struct Ipv4View {
-  Ipv4Header header;
-  std::span<const std::byte> options_and_header;
-  std::span<const std::byte> rest;
-};
-
-std::optional<Ipv4View> ViewIpv4(std::span<const std::byte> bytes) {
-  if (bytes.size() < sizeof(Ipv4Header)) return std::nullopt;
-  Ipv4View view;
-  view.header = Load<Ipv4Header>(bytes);
-  const size_t length = view.header.header_length();
-  if (view.header.version_ihl >> 4 != 4 || length < sizeof(Ipv4Header) ||
-      length > bytes.size()) {
-    return std::nullopt;
+// An IPv4 header, known to lie within its bytes, options included. Fields are
+// read where they stand: a header copied as a whole would be written and read
+// in words of different sizes, and each such read waits for the write.
+class Ipv4View {
+ public:
+  // Whether `bytes` begin with such a header.
+  static bool Fits(std::span<const std::byte> bytes) {
+    if (bytes.size() < sizeof(Ipv4Header)) return false;
+    const size_t length = (std::to_integer<size_t>(bytes[0]) & 0xf) * 4;
+    return std::to_integer<int>(bytes[0]) >> 4 == 4 &&
+           length >= sizeof(Ipv4Header) && length <= bytes.size();
   }
-  view.options_and_header = bytes.first(length);
-  view.rest = bytes.subspan(length);
-  return view;
-}
+
+  // REQUIRES: Fits(bytes).
+  explicit Ipv4View(std::span<const std::byte> bytes) : bytes_(bytes) {}
+
+  size_t length() const {
+    return (std::to_integer<size_t>(bytes_[0]) & 0xf) * 4;
+  }
+  uint16_t total_length() const {
+    return Field<Be16>(offsetof(Ipv4Header, total_length));
+  }
+  uint16_t id() const { return Field<Be16>(offsetof(Ipv4Header, id)); }
+  bool is_later_fragment() const {
+    const uint16_t word = Field<Be16>(offsetof(Ipv4Header, flags_fragment));
+    return (word & kFragmentOffsetMask) != 0;
+  }
+  Ttl ttl() const { return Ttl(Field<uint8_t>(offsetof(Ipv4Header, ttl))); }
+  uint8_t protocol() const {
+    return Field<uint8_t>(offsetof(Ipv4Header, protocol));
+  }
+  IpAddress source() const {
+    return IpAddress::V4(Field<Be32>(offsetof(Ipv4Header, source)));
+  }
+  IpAddress destination() const {
+    return IpAddress::V4(Field<Be32>(offsetof(Ipv4Header, destination)));
+  }
+
+  std::span<const std::byte> header() const { return bytes_.first(length()); }
+  std::span<const std::byte> rest() const { return bytes_.subspan(length()); }
+
+ private:
+  template <typename T>
+  T Field(size_t offset) const {
+    return Load<T>(bytes_.subspan(offset));
+  }
+
+  std::span<const std::byte> bytes_;
+};
 
 // The bytes of an ICMP error that may hold the quote. Where RFC 4884 gives the
 // quote a length, extensions follow it.
@@ -45,37 +74,37 @@ std::span<const std::byte> QuoteBytes(std::span<const std::byte> icmp) {
   return after_header.first(std::min(stated, after_header.size()));
 }
 
-std::optional<QuotedPacket> ReadQuote(std::span<const std::byte> icmp) {
-  const auto quoted = ViewIpv4(QuoteBytes(icmp));
-  if (!quoted || quoted->rest.size() < kMinQuotedTransport) return std::nullopt;
-  const Ipv4Header& header = quoted->header;
-  QuotedPacket quote{.source = IpAddress::V4(header.source),
-                     .destination = IpAddress::V4(header.destination),
-                     .ttl = Ttl(header.ttl),
-                     .protocol = header.protocol,
-                     .id = header.id,
-                     .total_length = header.total_length,
-                     .transport = quoted->rest};
+bool ReadQuote(std::span<const std::byte> icmp, QuotedPacket& quote) {
+  const auto bytes = QuoteBytes(icmp);
+  if (!Ipv4View::Fits(bytes)) return false;
+  const Ipv4View ip(bytes);
+  quote.transport = ip.rest();
+  if (quote.transport.size() < kMinQuotedTransport) return false;
+  quote.source = ip.source();
+  quote.destination = ip.destination();
+  quote.ttl = ip.ttl();
+  quote.protocol = ip.protocol();
+  quote.id = ip.id();
+  quote.total_length = ip.total_length();
   // Zeros that pad a quote look like payload; the quoted length tells them
   // apart, unless a router rewrote it to something that cannot be.
-  const size_t header_length = header.header_length();
-  if (quote.total_length >= header_length + kMinQuotedTransport) {
+  if (quote.total_length >= ip.length() + kMinQuotedTransport) {
     quote.transport = quote.transport.first(std::min<size_t>(
-        quote.transport.size(), quote.total_length - header_length));
+        quote.transport.size(), quote.total_length - ip.length()));
   }
-  return quote;
+  return true;
 }
 
 // The shape that type and code promise, before anything else is checked.
-PacketShape ShapeOf(const IcmpHeader& icmp) {
-  switch (icmp.type) {
+PacketShape ShapeOf(uint8_t type, uint8_t code) {
+  switch (type) {
     case kIcmpEchoReply:
       return PacketShape::kEchoReply;
     case kIcmpUnreachable:
       return PacketShape::kError;
     case kIcmpTimeExceeded:
       // Code 1 is about reassembly and says nothing of the path.
-      return icmp.code == 0 ? PacketShape::kError : PacketShape::kOther;
+      return code == 0 ? PacketShape::kError : PacketShape::kOther;
     default:
       return PacketShape::kOther;
   }
@@ -85,44 +114,31 @@ PacketShape ShapeOf(const IcmpHeader& icmp) {
 
 Packet Dissect(std::span<const std::byte> bytes) {
   Packet packet;
-  const auto ip = ViewIpv4(bytes);
-  if (!ip) return packet;
-  const Ipv4Header& header = ip->header;
-  packet.source = IpAddress::V4(header.source);
-  packet.destination = IpAddress::V4(header.destination);
-  packet.ttl = Ttl(header.ttl);
-  if (header.protocol != kProtocolIcmp ||
-      (header.flags_fragment & kFragmentOffsetMask) != 0) {
-    return packet;
-  }
+  if (!Ipv4View::Fits(bytes)) return packet;
+  const Ipv4View ip(bytes);
+  packet.source = ip.source();
+  packet.destination = ip.destination();
+  packet.ttl = ip.ttl();
+  if (ip.protocol() != kProtocolIcmp || ip.is_later_fragment()) return packet;
 
-  const auto malformed = [&packet] {
+  const size_t total = ip.total_length();
+  if (total < ip.length() + sizeof(IcmpHeader) || total > bytes.size()) {
     packet.shape = PacketShape::kMalformed;
     return packet;
-  };
-  const size_t header_length = header.header_length();
-  if (header.total_length < header_length + sizeof(IcmpHeader) ||
-      header.total_length > bytes.size()) {
-    return malformed();
   }
-  packet.icmp = ip->rest.first(header.total_length - header_length);
-  const auto icmp = Load<IcmpHeader>(packet.icmp);
-  packet.icmp_type = icmp.type;
-  packet.icmp_code = icmp.code;
-  packet.shape = ShapeOf(icmp);
+  packet.icmp = ip.rest().first(total - ip.length());
+  packet.icmp_type = std::to_integer<uint8_t>(packet.icmp[0]);
+  packet.icmp_code = std::to_integer<uint8_t>(packet.icmp[1]);
+  packet.shape = ShapeOf(packet.icmp_type, packet.icmp_code);
   if (packet.shape == PacketShape::kOther) return packet;
 
   // A flipped bit in the quoted TTL or in the source would become a false
   // link, so both sums are checked.
-  if (OnesSum(ip->options_and_header) != kTrueSum ||
-      OnesSum(packet.icmp) != kTrueSum) {
-    return malformed();
-  }
-  if (packet.shape == PacketShape::kError) {
-    const auto quote = ReadQuote(packet.icmp);
-    if (!quote) return malformed();
-    packet.quote = *quote;
-  }
+  const bool damaged = OnesSum(ip.header()) != kTrueSum ||
+                       OnesSum(packet.icmp) != kTrueSum ||
+                       (packet.shape == PacketShape::kError &&
+                        !ReadQuote(packet.icmp, packet.quote));
+  if (damaged) packet.shape = PacketShape::kMalformed;
   return packet;
 }
 

@@ -78,7 +78,7 @@ class IcmpCodec final : public ProbeCodec {
 
   void Encode(Instant now, std::span<const Probe> probes,
               std::span<TxFrame> frames) const override;
-  Decoded Decode(const RxFrame& frame) const override;
+  Verdict Decode(const RxFrame& frame, Reply& reply) const override;
   size_t probe_size() const override { return frame_.size(); }
 
  private:
@@ -106,8 +106,9 @@ class IcmpCodec final : public ProbeCodec {
     return options_.min_ttl <= ttl && ttl <= options_.max_ttl;
   }
 
-  Decoded DecodeError(const Packet& packet, Instant arrival) const;
-  Decoded DecodeEcho(const Packet& packet, Instant arrival) const;
+  Verdict DecodeError(const Packet& packet, Instant arrival,
+                      Reply& reply) const;
+  Verdict DecodeEcho(const Packet& packet, Instant arrival, Reply& reply) const;
   Verdict WhyUnproven(const QuotedPacket& quote, const IcmpHeader& probe,
                       Instant arrival) const;
 
@@ -183,13 +184,13 @@ void IcmpCodec::Encode(Instant now, std::span<const Probe> probes,
   }
 }
 
-Decoded IcmpCodec::Decode(const RxFrame& frame) const {
+Verdict IcmpCodec::Decode(const RxFrame& frame, Reply& reply) const {
   const Packet packet = Dissect(frame.bytes);
   switch (packet.shape) {
     case PacketShape::kError:
-      return DecodeError(packet, frame.arrival);
+      return DecodeError(packet, frame.arrival, reply);
     case PacketShape::kEchoReply:
-      return DecodeEcho(packet, frame.arrival);
+      return DecodeEcho(packet, frame.arrival, reply);
     case PacketShape::kMalformed:
       return Verdict::kMalformed;
     case PacketShape::kOther:
@@ -205,14 +206,14 @@ ReplyKind KindOf(const Packet& packet, const IpAddress& target) {
                                             : ReplyKind::kUnreachable;
 }
 
-Reply MakeReply(const Packet& packet, const Probe& probe, Instant arrival) {
-  return {.probe = probe,
-          .responder = packet.source,
-          .received = arrival,
-          .kind = KindOf(packet, probe.target),
-          .icmp_type = packet.icmp_type,
-          .icmp_code = packet.icmp_code,
-          .arrival_ttl = packet.ttl};
+// All but the times and the quoted TTL.
+void FillReply(const Packet& packet, const Probe& probe, Reply& reply) {
+  reply.probe = probe;
+  reply.responder = packet.source;
+  reply.kind = KindOf(packet, probe.target);
+  reply.icmp_type = packet.icmp_type;
+  reply.icmp_code = packet.icmp_code;
+  reply.arrival_ttl = packet.ttl;
 }
 
 Ttl TtlOf(const IcmpHeader& probe) {
@@ -237,7 +238,8 @@ Nanos RttOf(const Payload& payload, Instant arrival) {
   return rtt <= ProbeClock::kMaxRtt ? rtt : kUnknownRtt;
 }
 
-Decoded IcmpCodec::DecodeError(const Packet& packet, Instant arrival) const {
+Verdict IcmpCodec::DecodeError(const Packet& packet, Instant arrival,
+                               Reply& reply) const {
   const QuotedPacket& quote = packet.quote;
   if (quote.protocol != kProtocolIcmp || quote.source != options_.source) {
     return Verdict::kForeign;
@@ -251,7 +253,9 @@ Decoded IcmpCodec::DecodeError(const Packet& packet, Instant arrival) const {
   const Ttl ttl = TtlOf(probe);
   if (!InRange(ttl)) return Verdict::kForeign;
 
-  Reply reply = MakeReply(packet, {quote.destination, ttl, *flow}, arrival);
+  FillReply(packet, {quote.destination, ttl, *flow}, reply);
+  reply.received = arrival;
+  reply.rtt = kUnknownRtt;
   reply.quoted_ttl = quote.ttl;
   const auto payload = PayloadOf(quote.transport);
   if (payload && payload->target == quote.destination.v4()) {
@@ -261,7 +265,7 @@ Decoded IcmpCodec::DecodeError(const Packet& packet, Instant arrival) const {
     reply.rtt = clock_.Since(
         CoarseOf(probe) << ProbeClock::kFineBits | quote.id, arrival);
   }
-  return reply;
+  return Verdict::kReply;
 }
 
 // Tells a probe of this scan with a new destination from one of another scan.
@@ -280,7 +284,8 @@ Verdict IcmpCodec::WhyUnproven(const QuotedPacket& quote,
   return ours ? Verdict::kRewritten : Verdict::kForeign;
 }
 
-Decoded IcmpCodec::DecodeEcho(const Packet& packet, Instant arrival) const {
+Verdict IcmpCodec::DecodeEcho(const Packet& packet, Instant arrival,
+                              Reply& reply) const {
   const auto payload = PayloadOf(packet.icmp);
   if (!payload) return Verdict::kForeign;
   // Type 0 in place of 8 raises the checksum by 0x0800.
@@ -291,9 +296,11 @@ Decoded IcmpCodec::DecodeEcho(const Packet& packet, Instant arrival) const {
   if (!flow || !InRange(ttl)) return Verdict::kForeign;
 
   const IpAddress target = IpAddress::V4(payload->target);
-  Reply reply = MakeReply(packet, {target, ttl, *flow}, arrival);
+  FillReply(packet, {target, ttl, *flow}, reply);
+  reply.received = arrival;
   reply.rtt = RttOf(*payload, arrival);
-  return reply;
+  reply.quoted_ttl = Ttl();
+  return Verdict::kReply;
 }
 
 absl::StatusOr<std::unique_ptr<ProbeCodec>> Make(const CodecOptions& options) {

@@ -34,14 +34,16 @@ class Receiver {
   absl::Status Step(Nanos patience) {
     const auto frames = parts_.rx.Receive(patience);
     if (!frames.ok()) return frames.status();
-    replies_.clear();
+    if (replies_.size() < frames->size()) replies_.resize(frames->size());
+    size_t count = 0;
     for (const RxFrame& frame : *frames) {
-      const Decoded decoded = parts_.codec.Decode(frame);
-      verdicts_[static_cast<size_t>(decoded.verdict())].Add(1);
-      if (decoded) replies_.push_back(*decoded);
+      const Verdict verdict = parts_.codec.Decode(frame, replies_[count]);
+      verdicts_[static_cast<size_t>(verdict)].Add(1);
+      count += verdict == Verdict::kReply ? 1 : 0;
     }
+    const auto replies = std::span<const Reply>(replies_).first(count);
     const Instant now = parts_.backend.Now();
-    for (ReplySink* sink : parts_.sinks) sink->Consume(now, replies_);
+    for (ReplySink* sink : parts_.sinks) sink->Consume(now, replies);
     return absl::OkStatus();
   }
 
@@ -51,7 +53,7 @@ class Receiver {
 
  private:
   Parts parts_;
-  std::vector<Reply> replies_;
+  std::vector<Reply> replies_;  // Room for those of the largest batch.
   std::array<Counter, kVerdicts> verdicts_;
 };
 
