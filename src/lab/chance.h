@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "src/base/hash.h"
-#include "src/lab/scenario.h"
+#include "src/lab/shape.h"
 
 namespace fathom::lab {
 

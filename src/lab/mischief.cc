@@ -5,6 +5,7 @@
 #include "src/base/bytes.h"
 #include "src/base/checksum.h"
 #include "src/codec/headers.h"
+#include "src/lab/scenario.h"
 
 namespace fathom::lab {
 namespace {

@@ -8,9 +8,10 @@
 #include "fathom/probe.h"
 #include "src/lab/chance.h"
 #include "src/lab/probe_packet.h"
-#include "src/lab/scenario.h"
 
 namespace fathom::lab {
+
+struct Scenario;
 
 // What goes wrong with replies on their way back, and what comes with them.
 // All of it follows from the chance of the packet.
@@ -34,6 +35,11 @@ class Mischief {
     // Most replies fare well, and one comparison says so.
     if (!any_.Holds(High(hash))) return {};
     return Choose(hash);
+  }
+
+  // Whether anything does.
+  bool Strikes(uint64_t chance) const {
+    return any_.Holds(High(Again(chance, kMishap)));
   }
 
  private:

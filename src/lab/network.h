@@ -12,6 +12,7 @@
 #include "fathom/probe.h"
 #include "src/lab/fate.h"
 #include "src/lab/mischief.h"
+#include "src/lab/model.h"
 #include "src/lab/probe_packet.h"
 #include "src/lab/rate_limiter.h"
 #include "src/lab/reply.h"
@@ -52,51 +53,22 @@ class Network {
   size_t in_flight() const { return queue_.size(); }
 
   const Topology& topology() const { return topology_; }
-  const Behaviour& behaviour() const { return behaviour_; }
+  const Behaviour& behaviour() const { return model_.behaviour(); }
 
   // Any thread may ask.
   NetworkCounters counters() const;
 
  private:
-  // A probe on its way: what the steps of answering it share.
-  struct Passage {
-    const ProbePacket& probe;
-    Instant sent;
-    uint64_t chance;
-    Landing landing;
-    bool right_checksum;
-    bool lost_on_return;
-    Mishap mishap;
-    Observation& seen;
-  };
-
   Fate Handle(Instant now, std::span<const std::byte> packet,
               Observation& seen);
-  Fate Answer(const Passage& passage);
-  Fate FromRouter(const Passage& passage, Fate fate);
-  Fate FromHost(const Passage& passage, const HostTraits& host);
-  IcmpError ErrorFrom(const Passage& passage, Fate fate,
-                      const RouterTraits& router) const;
-  // A reply as it leaves: `delay` after the probe was sent.
-  struct Departure {
-    Fate fate;
-    ReplyHeader header;
-    Nanos delay;
-    size_t size;
-  };
-  // Puts a reply on its way back, as write(room) writes it. Returns the fate
-  // that comes of it.
-  template <typename Write>
-  Fate Return(const Passage& passage, const Departure& departure,
-              Write&& write);
-  void AddExtras(const Passage& passage, Instant due);
+  // Puts the answer to `probe` on its way back. Returns what came of it.
+  Fate Return(const ProbePacket& probe, const Answer& answer, uint64_t chance,
+              Observation& seen);
+  void AddExtras(const ProbePacket& probe, const Mishap& mishap,
+                 uint64_t chance, const Observation& seen);
 
   const Topology topology_;
-  const Behaviour behaviour_;
-  const Share loss_;
-  const DelayRange jitter_;
-  const Share odd_labels_;
-  const Mischief mischief_;
+  const Model model_;
   Observer* const observer_;
   RateLimiter limiter_;
   ReplyQueue queue_;

@@ -2,48 +2,12 @@
 
 #include "src/base/bytes.h"
 #include "src/base/checksum.h"
-#include "src/base/hash.h"
 
 namespace fathom::lab {
 namespace {
 
 constexpr uint16_t kRightSum = 0xffff;  // Of data with its checksum in place.
 constexpr size_t kLeastTransport = 8;
-
-// What balancers hash; methods differ, and this is all that any is known to.
-FlowKeys KeysOf(const ProbePacket& packet) {
-  const uint64_t addresses =
-      AddressKey(packet.ip.source, packet.ip.destination);
-  const auto transport = packet.transport();
-  // Type, code and checksum of ICMP; ports of everything else.
-  uint64_t rest = Load<Be32>(transport);
-  if (packet.ip.protocol == kProtocolIcmp) {
-    rest |= uint64_t{Load<IcmpHeader>(transport).id} << 32;
-  }
-  rest |= uint64_t{packet.ip.tos} << 48 | uint64_t{packet.ip.protocol} << 56;
-  return {.flow = Again(addresses, rest), .addresses = addresses};
-}
-
-Question QuestionOf(const ProbePacket& packet) {
-  const auto transport = packet.transport();
-  switch (packet.ip.protocol) {
-    case kProtocolIcmp:
-      return Load<IcmpHeader>(transport).type == kIcmpEchoRequest
-                 ? Question::kEcho
-                 : Question::kNothing;
-    case kProtocolUdp:
-      return Question::kUdp;
-    case kProtocolTcp: {
-      if (transport.size() < sizeof(TcpHeader)) return Question::kNothing;
-      const uint8_t flags = Load<TcpHeader>(transport).flags;
-      if ((flags & kTcpReset) != 0) return Question::kNothing;
-      return (flags & (kTcpSyn | kTcpAck)) == kTcpSyn ? Question::kTcpSyn
-                                                      : Question::kTcp;
-    }
-    default:
-      return Question::kNothing;
-  }
-}
 
 }  // namespace
 
@@ -56,12 +20,10 @@ uint16_t PseudoSum(const Ipv4Header& ip, size_t transport_bytes) {
 }
 
 uint64_t ProbePacket::Identity(Instant now) const {
-  uint64_t hash = Mix(static_cast<uint64_t>(now.time_since_epoch().count()));
-  // The IP header, which differs in its id and TTL, and the first eight bytes
-  // after it, which hold whatever else tells probes apart.
-  hash = Mix(hash ^ Load<uint64_t>(bytes.subspan(4)));
-  hash = Mix(hash ^ Load<uint64_t>(bytes.subspan(12)));
-  return Mix(hash ^ Load<uint64_t>(transport()));
+  return IdentityOf(static_cast<uint64_t>(now.time_since_epoch().count()),
+                    Load<uint64_t>(bytes.subspan(4)),
+                    Load<uint64_t>(bytes.subspan(12)),
+                    Load<uint64_t>(transport()));
 }
 
 std::optional<ProbePacket> ReadProbe(std::span<const std::byte> bytes) {
@@ -80,8 +42,16 @@ std::optional<ProbePacket> ReadProbe(std::span<const std::byte> bytes) {
   if (OnesSum(packet.bytes.first(packet.header_length)) != kRightSum) {
     return std::nullopt;
   }
-  packet.keys = KeysOf(packet);
-  packet.question = QuestionOf(packet);
+  const auto transport = packet.transport();
+  const auto icmp = Load<IcmpHeader>(transport);
+  const bool has_header = transport.size() >= sizeof(TcpHeader);
+  packet.keys = KeysOf(
+      AddressKey(packet.ip.source, packet.ip.destination), packet.ip.tos,
+      packet.ip.protocol, Load<Be32>(transport),
+      packet.ip.protocol == kProtocolIcmp ? uint16_t{icmp.id} : uint16_t{0});
+  packet.question =
+      QuestionOf(packet.ip.protocol, icmp.type, has_header,
+                 has_header ? Load<TcpHeader>(transport).flags : 0);
   packet.answerable =
       packet.ip.protocol != kProtocolIcmp || packet.question == Question::kEcho;
   return packet;

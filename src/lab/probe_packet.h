@@ -7,6 +7,7 @@
 #include <span>
 
 #include "fathom/probe.h"
+#include "src/base/hash.h"
 #include "src/codec/headers.h"
 #include "src/lab/route.h"
 
@@ -20,6 +21,39 @@ enum class Question : uint8_t {
   kTcp,      // Any other segment but a reset, to a connection there is not.
   kNothing,  // Hosts are silent; routers may still report an error.
 };
+
+// What a packet of `protocol` with these ICMP type or TCP flags asks.
+// `has_header` says whether there are as many bytes as a TCP header has.
+constexpr Question QuestionOf(uint8_t protocol, uint8_t type, bool has_header,
+                              uint8_t flags) {
+  if (protocol == kProtocolUdp) return Question::kUdp;
+  if (protocol == kProtocolIcmp) {
+    return type == kIcmpEchoRequest ? Question::kEcho : Question::kNothing;
+  }
+  if (protocol != kProtocolTcp || !has_header || (flags & kTcpReset) != 0) {
+    return Question::kNothing;
+  }
+  return (flags & (kTcpSyn | kTcpAck)) == kTcpSyn ? Question::kTcpSyn
+                                                  : Question::kTcp;
+}
+
+// What balancers hash of a packet; methods differ, and this is all that any is
+// known to. `start` is the first word after the IP header: the type, code and
+// checksum of ICMP, or ports. `icmp_id` is 0 for other protocols.
+constexpr FlowKeys KeysOf(uint64_t addresses, uint8_t tos, uint8_t protocol,
+                          uint32_t start, uint16_t icmp_id) {
+  const uint64_t rest = start | uint64_t{icmp_id} << 32 | uint64_t{tos} << 48 |
+                        uint64_t{protocol} << 56;
+  return {.flow = Again(addresses, rest), .addresses = addresses};
+}
+
+// A hash of a time and of what tells packets apart, each eight bytes as they
+// stand in memory: the IP header from its id on, with its id and TTL, and the
+// first bytes after it.
+constexpr uint64_t IdentityOf(uint64_t time, uint64_t header,
+                              uint64_t addresses, uint64_t transport) {
+  return Mix(Mix(Mix(Mix(time) ^ header) ^ addresses) ^ transport);
+}
 
 // A packet that came into the lab, as its routers read it.
 struct ProbePacket {

@@ -8,7 +8,7 @@
 
 #include "fathom/probe.h"
 #include "src/lab/chance.h"
-#include "src/lab/scenario.h"
+#include "src/lab/shape.h"
 
 namespace fathom::lab {
 
@@ -20,6 +20,7 @@ namespace fathom::lab {
 // hosts from octet 225 on. Addresses are IPv4 numbers in host order.
 
 inline constexpr uint32_t kFirstRouterOctet = 225;
+inline constexpr uint32_t kRoutersPerSlash24 = 5;
 
 // What balancers look at, as two hashes: those that hash the flow see source,
 // destination, protocol, TOS, and the ICMP type, code, checksum and id, or
@@ -77,7 +78,16 @@ struct Segment {
   }
 
   // The address of the router at `position`, on `branch` where there are some.
-  uint32_t Router(uint32_t position, uint32_t branch) const;
+  uint32_t Router(uint32_t position, uint32_t branch) const {
+    uint32_t slot = first_slot + position;
+    if (OnBranch(position)) {
+      slot += branch * span;
+    } else if (position > fork) {
+      slot += (width - 1) * span;
+    }
+    return base + ((slot / kRoutersPerSlash24) << 8) + kFirstRouterOctet +
+           kRoutersPerSlash24 * level + slot % kRoutersPerSlash24;
+  }
 
   // The branch that packets with `keys` are on at `position`.
   uint32_t Branch(const FlowKeys& keys, uint32_t position) const {

@@ -1,36 +1,20 @@
 #ifndef FATHOM_SRC_LAB_ROUTER_H_
 #define FATHOM_SRC_LAB_ROUTER_H_
 
-#include <array>
 #include <cstdint>
 
 #include "fathom/probe.h"
+#include "src/codec/headers.h"
 #include "src/lab/chance.h"
-#include "src/lab/scenario.h"
+#include "src/lab/route.h"
+#include "src/lab/router_traits.h"
 
 namespace fathom::lab {
 
 // How the machines of the lab behave: what a router or a host does follows
 // from its address. Nothing is stored; any number of threads may share one.
-
-// What a router, or something near it, makes of the probe that it quotes.
-enum class Rewrite : uint8_t {
-  kNone,
-  kTarget,  // Another destination.
-  kFlow,    // Another source port, or ICMP id.
-  kId,      // No IP id.
-};
-
-struct RouterTraits {
-  bool silent;  // Never answers.
-  bool limited() const { return token > Nanos(0); }
-  Nanos token;      // A reply takes a token, and one comes back in this time.
-  uint32_t burst;   // Tokens at most; meaningful where limited.
-  uint16_t quotes;  // Bytes of a probe from its IP header on; 0: eight after.
-  uint8_t initial_ttl;
-  Rewrite rewrite;
-  bool odd_quoted_ttl;  // Quotes a TTL that no probe could have had there.
-};
+//
+// Plain numbers and inline functions, so that it also runs in the kernel.
 
 struct HostTraits {
   bool present;  // Answers echo requests.
@@ -46,16 +30,31 @@ class Behaviour {
   // REQUIRES: CheckScenario(scenario) is OK.
   explicit Behaviour(const Scenario& scenario);
 
-  RouterTraits Router(uint32_t address) const;
+  RouterTraits Router(uint32_t address) const { return routers_.At(address); }
 
   // The first of all that Router() says.
-  bool IsSilent(uint32_t address) const {
-    return silent_.Holds(High(Again(router_seed_, address)));
-  }
+  bool IsSilent(uint32_t address) const { return routers_.IsSilent(address); }
 
   // No host answers on an address that may be a router's, since routers answer
   // nothing that is sent to them.
-  HostTraits Host(uint32_t address) const;
+  HostTraits Host(uint32_t address) const {
+    HostTraits host{};
+    if ((address & 0xff) >= kFirstRouterOctet) return host;
+    const uint64_t hash = Again(host_seed_, address);
+    const uint64_t more = Again(hash, kHostDelay);
+    const uint64_t ports = Again(hash, kPorts);
+    host.present = hosts_.Holds(High(hash));
+    if (!host.present) return host;
+    host.udp = udp_hosts_.Holds(High(ports));
+    host.tcp = tcp_hosts_.Holds(Low(ports));
+    host.open = open_ports_.Holds(Low(Again(ports, kPorts)));
+    host.initial_ttl = host_ttl_.At(Low(hash));
+    host.delay = host_delay_.At(High(more));
+    if (slow_hosts_.Holds(Low(more))) {
+      host.delay += slow_delay_.At(High(Again(more, kHostDelay)));
+    }
+    return host;
+  }
 
   // Whether a refusal is told, or the probe just vanishes. `hash` is that of
   // the node refused, and `address` that of an absent host.
@@ -66,45 +65,27 @@ class Behaviour {
     return prohibited_.Holds(High(Again(hash, kTellFiltered)));
   }
   // The ICMP code of those that tell.
-  uint8_t FilteredCode(uint64_t hash) const;
+  uint8_t FilteredCode(uint64_t hash) const {
+    const uint32_t draw = Low(Again(hash, kTellFiltered));
+    if (prohibited_net_.Holds(draw)) return kIcmpNetProhibited;
+    return prohibited_host_.Holds(prohibited_net_.Rest(draw))
+               ? kIcmpHostProhibited
+               : kIcmpProhibited;
+  }
   bool TellsAbsent(uint32_t address) const {
     return host_unreachable_.Holds(
         High(Again(host_seed_ ^ kTellAbsent << 32, address)));
   }
 
  private:
+  // What the draws from a host's hash are for, beside the hash itself.
+  enum HostDraw : uint64_t { kHostDelay = 4, kPorts };
+
   // Apart from the draws that the topology makes from the same hash.
   enum : uint64_t { kTellUnrouted = 101, kTellFiltered, kTellAbsent };
 
-  // The TTL that replies start with.
-  struct InitialTtl {
-    Share ttl_255;
-    Share ttl_128;
-
-    uint8_t At(uint32_t draw) const {
-      if (ttl_255.Holds(draw)) return 255;
-      return ttl_128.Holds(ttl_255.Rest(draw)) ? 128 : 64;
-    }
-  };
-
-  // Token buckets of one class.
-  struct Limit {
-    DelayRange token;
-    Range<uint32_t> burst;
-  };
-
-  uint64_t router_seed_;
+  Routers routers_;
   uint64_t host_seed_;
-  Share silent_;
-  std::array<Share, kLimitClasses> limit_shares_;
-  std::array<Limit, kLimitClasses> limits_;
-  Share long_quotes_;
-  Share full_quotes_;
-  Share rewritten_targets_;
-  Share rewritten_flows_;
-  Share rewritten_ids_;
-  Share odd_quoted_ttls_;
-  InitialTtl router_ttl_;
   Share hosts_;
   Share udp_hosts_;
   Share tcp_hosts_;

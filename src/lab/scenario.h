@@ -13,6 +13,7 @@
 #include "fathom/address.h"
 #include "fathom/prefix.h"
 #include "fathom/probe.h"
+#include "src/lab/shape.h"
 
 namespace fathom::lab {
 
@@ -23,25 +24,6 @@ namespace fathom::lab {
 // The file format is "key = value" lines with # comments; PrintScenario writes
 // every key with its meaning. A key that is not given has the default below.
 // Shares are 0 to 1. Ranges, "2-5" or "3", are drawn from evenly.
-
-// The levels of the tree of prefixes: all the space, then prefixes of these
-// lengths. Each node of the tree owns a stretch of every path through it.
-inline constexpr size_t kLevels = 6;
-inline constexpr std::array<uint8_t, kLevels> kLevelBits = {0,  8,  12,
-                                                            16, 20, 24};
-
-// Both ends included.
-template <typename T>
-struct Range {
-  T min;
-  T max;
-
-  friend bool operator==(const Range&, const Range&) = default;
-};
-
-// Balancers by their number of branches; a scenario gives each class a weight.
-inline constexpr std::array<Range<uint32_t>, 6> kWidthClasses = {
-    {{2, 2}, {3, 3}, {4, 4}, {5, 8}, {9, 16}, {17, 96}}};
 
 // All addresses of IPv4 that hosts may have: 14.5 million /24s.
 std::vector<Prefix> UnicastSpace();
@@ -58,13 +40,9 @@ struct LimitClass {
 
   friend bool operator==(const LimitClass&, const LimitClass&) = default;
 };
-inline constexpr size_t kLimitClasses = 5;
 inline constexpr std::array<const char*, kLimitClasses> kLimitClassNames = {
     "second", "tenth", "tight", "wide", "open"};
 
-// The ways in which MPLS tunnels show (Donnet et al. 2012). In the first two
-// every router of the tunnel takes one off the TTL, in the others none does.
-inline constexpr size_t kTunnelKinds = 4;
 inline constexpr std::array<const char*, kTunnelKinds> kTunnelNames = {
     "explicit", "implicit", "opaque", "invisible"};
 
@@ -187,12 +165,6 @@ absl::Status CheckScenario(const Scenario& scenario);
 
 // No reply comes later than this after its probe.
 Nanos MaxRoundTrip(const Scenario& scenario);
-
-// One bounce in a routing loop takes this long.
-inline constexpr Nanos kLoopHop{1'000'000};
-
-// The nodes of this level may change their routers in mid-scan.
-inline constexpr size_t kChangingLevel = 4;
 
 // How many routers a node of `level` has addresses for: five in each of its
 // /24s, half of them where routers may change, since the later ones have

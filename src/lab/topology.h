@@ -8,7 +8,8 @@
 #include <vector>
 
 #include "fathom/probe.h"
-#include "src/lab/chance.h"
+#include "src/lab/landing.h"
+#include "src/lab/nodes.h"
 #include "src/lab/route.h"
 #include "src/lab/scenario.h"
 
@@ -29,28 +30,6 @@ namespace fathom::lab {
 //
 // Immutable: any number of threads may share one.
 
-// Where a probe ends, and how long it takes to get there.
-struct Landing {
-  enum class Event : uint8_t {
-    kExpired,   // In `router`, for want of TTL.
-    kArrived,   // Behind `router`, in the subnet of the target.
-    kUnrouted,  // In `router`.
-    kFiltered,  // In `router`.
-  };
-  Event event = Event::kExpired;
-  uint8_t distance = 0;  // Of `router`, on the shortest way.
-  uint8_t crossed = 0;   // Routers crossed before `router`, in loops too.
-  uint8_t hidden = 0;    // Routers before `router` that take nothing off TTLs.
-  // Inside a tunnel that shows: how many routers of it before, this one
-  // counted. Behind an opaque one: the routers of it. Else 0.
-  uint8_t labelled = 0;
-  Tunnel tunnel = Tunnel::kNone;  // What `labelled` is about.
-  uint32_t router = 0;
-  uint64_t hash = 0;  // Of the node that a kUnrouted or kFiltered is about.
-  Nanos forward{0};   // To `router`.
-  Nanos back{0};      // From `router`.
-};
-
 // Before and after all changes.
 inline constexpr Nanos kBefore{0};
 inline constexpr Nanos kAfter = Nanos::max();
@@ -68,7 +47,9 @@ class Topology {
 
   // Where a probe with these keys ends. REQUIRES: ttl > 0.
   Landing Land(uint32_t target, const FlowKeys& keys, uint8_t ttl,
-               Nanos age = kBefore) const;
+               Nanos age = kBefore) const {
+    return lab::Land(nodes_, {target, InSpace(target)}, keys, ttl, age);
+  }
 
   // The ages at which the routers on the way to `target` are others: kBefore,
   // and kAfter where they change.
@@ -76,45 +57,16 @@ class Topology {
 
   bool InSpace(uint32_t address) const;
 
+  const Nodes& nodes() const { return nodes_; }
+
  private:
-  struct Level {
-    uint64_t seed;
-    uint32_t mask;
-    uint32_t slots;
-    Share bare;
-    Range<uint32_t> chain;
-    DelayRange delay;
-    Share diamonds;
-    Share unrouted;
-    Share filtered;
-    Share loops;
-  };
-
-  RouteEnd Fate(const Level& level, uint64_t hash) const;
-  bool Changes(uint64_t hash) const;
-  bool HasChanged(uint64_t hash, Nanos age) const;
-  Segment MakeSegment(size_t level, uint32_t base, uint64_t hash) const;
-  bool AddDiamond(Segment& segment) const;
-  void AddTunnel(Segment& segment) const;
-
   struct Interval {
     uint32_t first;
     uint32_t last;
   };
 
-  std::array<Level, kLevels> levels_;
-  uint32_t root_;                // The first address of the root's routers.
+  Nodes nodes_;
   std::vector<Interval> space_;  // Ascending.
-  Share per_destination_;
-  Share per_packet_;
-  Share meshed_;
-  Range<uint32_t> diamond_length_;
-  Weights<kWidthClasses.size()> widths_;
-  Share tunnels_;
-  Weights<kTunnelKinds> tunnel_kinds_;
-  Range<uint32_t> hidden_routers_;
-  Share changes_;
-  DelayRange change_age_;
 };
 
 }  // namespace fathom::lab
