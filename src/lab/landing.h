@@ -39,8 +39,6 @@ struct Destination {
   bool in_space;
 };
 
-namespace internal {
-
 // The end of a path as far as it was followed: its last two segments with
 // routers, since a loop may end in the last router but one.
 struct PathEnd {
@@ -53,10 +51,10 @@ struct PathEnd {
   uint64_t hash = 0;  // Of the node where it ended.
 };
 
-// As Topology::RouteTo(), but keeps the end only.
-inline PathEnd Follow(const Nodes& nodes, const Destination& to,
-                      uint32_t horizon, Nanos age) {
-  PathEnd path;
+// As Topology::RouteTo(), but keeps the end only. `path` is not returned since
+// the kernel has no stack for it. REQUIRES: path is new.
+inline void Follow(const Nodes& nodes, const Destination& to, uint32_t horizon,
+                   Nanos age, PathEnd& path) {
   for (size_t level = 0; level < kLevels; ++level) {
     const uint32_t base = nodes.Base(level, to.address);
     const uint64_t hash = nodes.Hash(level, base);
@@ -64,7 +62,7 @@ inline PathEnd Follow(const Nodes& nodes, const Destination& to,
       path.end = to.in_space ? nodes.EndAt(level, hash, path.hops)
                              : RouteEnd::kUnrouted;
       path.hash = hash;
-      if (path.end != RouteEnd::kHost) return path;
+      if (path.end != RouteEnd::kHost) return;
     }
     const Segment segment = nodes.At(level, base, hash, age);
     if (segment.length == 0) continue;
@@ -75,11 +73,12 @@ inline PathEnd Follow(const Nodes& nodes, const Destination& to,
     path.hops += segment.length;
     if (path.hops >= horizon) {
       path.end = RouteEnd::kBeyond;
-      return path;
+      return;
     }
   }
-  return path;
 }
+
+namespace internal {
 
 // What the router at `position` of `segment` tells about its tunnel.
 inline void AddLabels(const Segment& segment, uint32_t position,
@@ -110,10 +109,9 @@ inline void LandIn(const Segment& segment, uint32_t position,
 
 }  // namespace internal
 
-// Where a probe with these keys ends. REQUIRES: ttl > 0.
-inline Landing Land(const Nodes& nodes, const Destination& to,
-                    const FlowKeys& keys, uint8_t ttl, Nanos age) {
-  const internal::PathEnd path = internal::Follow(nodes, to, ttl, age);
+// Where a probe with these keys ends on `path`, which was followed for it as
+// far as its TTL. REQUIRES: ttl > 0.
+inline Landing LandOn(const PathEnd& path, const FlowKeys& keys, uint8_t ttl) {
   Landing landing;
   landing.hash = path.hash;
   landing.back = path.delay;

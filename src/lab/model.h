@@ -62,7 +62,22 @@ class Model {
     return loss_.Holds(Low(Again(chance, kLoss)));
   }
 
-  Answer Ask(const Asked& asked) const;
+  Answer Ask(const Asked& asked) const {
+    PathEnd path;
+    FollowPath(asked, path);
+    return AnswerFrom(LandingOn(path, asked), asked);
+  }
+
+  // The steps of Ask().
+  void FollowPath(const Asked& asked, PathEnd& path) const {
+    Follow(nodes_, asked.to, asked.ttl, asked.age, path);
+  }
+  Landing LandingOn(const PathEnd& path, const Asked& asked) const {
+    FlowKeys keys = asked.keys;
+    keys.packet = Again(asked.chance, kBranch);
+    return LandOn(path, keys, asked.ttl);
+  }
+  Answer AnswerFrom(const Landing& landing, const Asked& asked) const;
 
   const Nodes& nodes() const { return nodes_; }
   const Behaviour& behaviour() const { return behaviour_; }

@@ -7,10 +7,8 @@
 
 namespace fathom::lab {
 
-inline Answer Model::Ask(const Asked& asked) const {
-  FlowKeys keys = asked.keys;
-  keys.packet = Again(asked.chance, kBranch);
-  const Landing landing = Land(nodes_, asked.to, keys, asked.ttl, asked.age);
+inline Answer Model::AnswerFrom(const Landing& landing,
+                                const Asked& asked) const {
   Fate fate = Fate::kTimeExceeded;
   if (landing.event == Landing::Event::kUnrouted) {
     if (!behaviour_.TellsUnrouted(landing.hash)) {

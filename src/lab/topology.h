@@ -48,7 +48,9 @@ class Topology {
   // Where a probe with these keys ends. REQUIRES: ttl > 0.
   Landing Land(uint32_t target, const FlowKeys& keys, uint8_t ttl,
                Nanos age = kBefore) const {
-    return lab::Land(nodes_, {target, InSpace(target)}, keys, ttl, age);
+    PathEnd path;
+    Follow(nodes_, {target, InSpace(target)}, ttl, age, path);
+    return LandOn(path, keys, ttl);
   }
 
   // The ages at which the routers on the way to `target` are others: kBefore,
