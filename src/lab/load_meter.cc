@@ -4,10 +4,11 @@
 
 namespace fathom::lab {
 
-void LoadMeter::Add(Instant when) {
+void LoadMeter::Add(Instant when, uint64_t probes) {
+  if (probes == 0) return;
   if (probes_ == 0) first_ = last_ = when;
   last_ = std::max(last_, when);
-  ++probes_;
+  probes_ += probes;
   const auto millisecond =
       static_cast<uint64_t>((last_ - first_) / std::chrono::milliseconds(1));
   if (millisecond != millisecond_) {
@@ -16,7 +17,7 @@ void LoadMeter::Add(Instant when) {
     millisecond_ = millisecond;
     count_ = 0;
   }
-  ++count_;
+  count_ += probes;
   max_ = std::max(max_, count_);
 }
 

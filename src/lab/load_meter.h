@@ -25,7 +25,7 @@ struct ProbeLoad {
 class LoadMeter {
  public:
   // `when` may lie before that of the call before; it counts as equal then.
-  void Add(Instant when);
+  void Add(Instant when, uint64_t probes = 1);
 
   ProbeLoad Measure() const;
 
