@@ -1,0 +1,105 @@
+#ifndef FATHOM_SRC_LAB_XDP_KERNEL_H_
+#define FATHOM_SRC_LAB_XDP_KERNEL_H_
+
+#include <linux/bpf.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace fathom::lab::kernel {
+
+// What a program in the kernel has instead of a library. For the BPF target
+// only; every number here is of the kernel's stable interface. libbpf's own
+// headers for this are C.
+
+#define FATHOM_SECTION(name) __attribute__((section(name), used))
+
+inline void* Look(void* map, const uint32_t* key) {
+  using Function = void* (*)(void*, const void*);
+  return reinterpret_cast<Function>(BPF_FUNC_map_lookup_elem)(map, key);
+}
+
+// The entry of an array map; null where `key` is out of bounds.
+template <typename T>
+T* Entry(void* map, uint32_t key) {
+  return static_cast<T*>(Look(map, &key));
+}
+
+inline uint64_t Now() {
+  using Function = uint64_t (*)();
+  return reinterpret_cast<Function>(BPF_FUNC_ktime_get_ns)();
+}
+
+// Both move an end of the frame, and leave all pointers into it invalid.
+inline bool MoveHead(xdp_md* context, int by) {
+  using Function = long (*)(xdp_md*, int);
+  return reinterpret_cast<Function>(BPF_FUNC_xdp_adjust_head)(context, by) == 0;
+}
+inline bool MoveTail(xdp_md* context, int by) {
+  using Function = long (*)(xdp_md*, int);
+  return reinterpret_cast<Function>(BPF_FUNC_xdp_adjust_tail)(context, by) == 0;
+}
+
+inline uint8_t* Start(const xdp_md* context) {
+  return reinterpret_cast<uint8_t*>(uint64_t{context->data});
+}
+inline const uint8_t* End(const xdp_md* context) {
+  return reinterpret_cast<const uint8_t*>(uint64_t{context->data_end});
+}
+
+// Loads and stores as they stand in memory, without regard to alignment: in
+// pieces they would take four times as long.
+template <typename T>
+T Get(const uint8_t* at) {
+  return *reinterpret_cast<const T*>(at);
+}
+template <typename T>
+void Put(uint8_t* at, T value) {
+  *reinterpret_cast<T*>(at) = value;
+}
+
+constexpr uint16_t Swap(uint16_t value) { return __builtin_bswap16(value); }
+constexpr uint32_t Swap(uint32_t value) { return __builtin_bswap32(value); }
+
+// A sum of 16-bit words in ones' complement, from one of 32-bit words. In the
+// order of memory, as all sums here; RFC 1071 does not mind.
+constexpr uint16_t Fold(uint64_t sum) {
+  sum = (sum >> 32) + (sum & 0xffff'ffff);
+  sum = (sum >> 16) + (sum & 0xffff);
+  sum = (sum >> 16) + (sum & 0xffff);
+  sum = (sum >> 16) + (sum & 0xffff);
+  return static_cast<uint16_t>(sum);
+}
+
+constexpr uint32_t kMaxPacket = 1500;
+
+// The sum of `length` bytes, or of those before `end`. A function of its own,
+// so that the verifier walks through its loop once a call and not once for all
+// that may come after.
+[[gnu::noinline]] static uint64_t SumOf(const uint8_t* at, const uint8_t* end,
+                                        uint32_t length) {
+  uint64_t sum = 0;
+  uint32_t left = length;
+#pragma clang loop unroll(disable)
+  for (uint32_t i = 0; i < kMaxPacket / 8 + 1; ++i) {
+    if (left < 8 || at + 8 > end) break;
+    sum += Get<uint32_t>(at);
+    sum += Get<uint32_t>(at + 4);
+    at += 8;
+    left -= 8;
+  }
+  if ((left & 4) != 0 && at + 4 <= end) {
+    sum += Get<uint32_t>(at);
+    at += 4;
+  }
+  if ((left & 2) != 0 && at + 2 <= end) {
+    sum += Get<uint16_t>(at);
+    at += 2;
+  }
+  if ((left & 1) != 0 && at + 1 <= end) sum += *at;
+  return sum;
+}
+
+}  // namespace fathom::lab::kernel
+
+#endif  // FATHOM_SRC_LAB_XDP_KERNEL_H_
