@@ -23,7 +23,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "backends/packet_socket.h"
-#include "bench/xdp_drop.h"
 #include "fathom/packet_io.h"
 #include "fathom/registry.h"
 #include "src/base/bytes.h"
@@ -33,6 +32,7 @@
 #include "src/codec/headers.h"
 #include "src/net/link_socket.h"
 #include "src/net/neighbor.h"
+#include "src/net/xdp_verdict.h"
 #include "tests/netns.h"
 
 namespace fathom {
@@ -199,8 +199,10 @@ absl::StatusOr<std::unique_ptr<Backend>> OpenBackend(const Wire& wire) {
 
 absl::Status SetDropping(const Wire& wire, bool dropping) {
   absl::Status status;
-  wire.netns.OnFarSide(
-      [&] { status = dropping ? AttachXdpDrop("peer0") : DetachXdp("peer0"); });
+  wire.netns.OnFarSide([&] {
+    status = dropping ? AttachXdpVerdict("peer0", XdpVerdict::kDrop)
+                      : DetachXdp("peer0");
+  });
   return status;
 }
 

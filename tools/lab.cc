@@ -94,6 +94,7 @@ void AddLab(CLI::App& app, int& exit_code) {
   AddLabTruth(*lab, exit_code);
   AddLabScore(*lab, exit_code);
   AddLabServe(*lab, exit_code);
+  AddLabPeer(*lab, exit_code);
 }
 
 }  // namespace fathom

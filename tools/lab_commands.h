@@ -11,6 +11,7 @@
 namespace fathom {
 
 // The commands under `fathom lab` that have a file of their own.
+void AddLabPeer(CLI::App& lab, int& exit_code);
 void AddLabRoute(CLI::App& lab, int& exit_code);
 void AddLabScore(CLI::App& lab, int& exit_code);
 void AddLabServe(CLI::App& lab, int& exit_code);

@@ -20,6 +20,7 @@
 #include "src/lab/responder.h"
 #include "src/lab/scenario.h"
 #include "src/lab/servable.h"
+#include "src/lab/xdp/responder.h"
 #include "src/net/neighbor.h"
 #include "tools/exit_code.h"
 #include "tools/interrupts.h"
@@ -31,6 +32,7 @@ namespace {
 struct ServeFlags {
   std::string interface;
   std::string scenario;
+  std::string responder = "socket";
   bool instant = false;
   std::string stats;
   double seconds = 0;
@@ -112,7 +114,17 @@ absl::StatusOr<std::unique_ptr<lab::Responder>> Open(
   FATHOM_ASSIGN_OR_RETURN(const Interface interface,
                           FindInterface(flags.interface));
   FATHOM_RETURN_IF_ERROR(lab::CheckServable(interface));
-  return lab::OpenSocketResponder(scenario, {.interface = interface});
+  if (flags.responder == "socket") {
+    return lab::OpenSocketResponder(scenario, {.interface = interface});
+  }
+  auto responder = lab::OpenXdpResponder(scenario, {.interface = interface});
+  if (responder.ok() && !flags.instant) {
+    std::fputs(
+        "xdp answers at once: delays of routers and hosts, and jitter, "
+        "are not played\n",
+        stderr);
+  }
+  return responder;
 }
 
 absl::Status Serve(const ServeFlags& flags, const Interrupts& interrupts,
@@ -157,6 +169,12 @@ void AddLabServe(CLI::App& lab, int& exit_code) {
   command->add_option("--scenario", flags->scenario, "the scenario file")
       ->required()
       ->type_name("FILE");
+  command
+      ->add_option("--responder", flags->responder,
+                   "socket plays all; xdp answers in the driver, at once and "
+                   "much faster (see `lab peer`)")
+      ->check(CLI::IsMember({"socket", "xdp"}))
+      ->capture_default_str();
   command->add_flag("--instant", flags->instant, "answer without delay");
   command
       ->add_option("--stats", flags->stats,

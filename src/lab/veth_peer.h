@@ -8,9 +8,9 @@
 namespace fathom::lab {
 
 // Makes an end of a veth take what a driver program sends at the other end: it
-// turns on GRO here, and with it the queue from which such frames are taken.
-// Without it they vanish. Called once, in the namespace of the interface; it
-// lasts as long as the interface. InvalidArgument if it is no veth.
+// gets a program of its own, which lets all pass. Without one such frames
+// vanish. Called once, in the namespace of the interface; it lasts as long as
+// the interface. InvalidArgument if it is no veth.
 absl::Status PrepareVethPeer(const std::string& name);
 
 }  // namespace fathom::lab

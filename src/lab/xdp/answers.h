@@ -2,6 +2,7 @@
 #define FATHOM_SRC_LAB_XDP_ANSWERS_H_
 
 #include <algorithm>
+#include <array>
 
 #include "src/codec/headers.h"
 #include "src/lab/model.h"
@@ -19,11 +20,12 @@ struct Frame {
   PathEnd path;
   Landing landing;
   Answer answer;
-  uint32_t size;           // From the IP header on, with padding.
-  uint32_t total;          // Without.
-  uint32_t header_length;  // Of the IP header.
-  uint32_t source;         // As in memory.
-  uint32_t mac_start;      // Of the sender, as in memory.
+  std::array<uint64_t, 16> quote;  // Of a labelled error.
+  uint32_t size;                   // From the IP header on, with padding.
+  uint32_t total;                  // Without.
+  uint32_t header_length;          // Of the IP header.
+  uint32_t source;                 // As in memory.
+  uint32_t mac_start;              // Of the sender, as in memory.
   uint16_t mac_rest;
   uint8_t tos;
   uint8_t protocol;
@@ -101,28 +103,46 @@ inline void PutLabel(const Label& label, uint8_t* at) {
   Put(at + 8, entry);
 }
 
-// Makes room for the headers before the quote, and for what comes after it.
-inline bool ShapeError(xdp_md* context, const Frame& frame, uint32_t quoted) {
+// Makes room for the headers, with `quoted` bytes of the probe behind them.
+inline bool ShapePlainError(xdp_md* context, const Frame& frame,
+                            uint32_t quoted) {
   const int surplus = static_cast<int>(frame.size - quoted);
   if (surplus > 0 && !MoveTail(context, -surplus)) return false;
-  // What is added is zeros.
-  if (frame.answer.labelled &&
-      !MoveTail(context, static_cast<int>(kPadded + kExtension - quoted))) {
+  return MoveHead(context, -static_cast<int>(kIp + kIcmp));
+}
+
+// The same, with the quote padded and room for a label. A frame can only be
+// counted on to grow at its head, so the quote has to move.
+inline bool ShapeLabelledError(xdp_md* context, Frame& frame, uint32_t quoted) {
+  constexpr uint32_t kSize = kIp + kIcmp + kPadded + kExtension;
+  frame.quote = {};
+  if (quoted == 0 || quoted > kPadded ||
+      !CopyOut(context, kEthernet, frame.quote.data(), quoted)) {
     return false;
   }
-  return MoveHead(context, -static_cast<int>(kIp + kIcmp));
+  const int missing = static_cast<int>(kSize - frame.size);
+  if (missing < 0 && !MoveTail(context, missing)) return false;
+  if (missing > 0 && !MoveHead(context, -missing)) return false;
+  uint8_t* const quote = Start(context) + kQuote;
+  if (quote + kPadded > End(context)) return false;
+  for (uint32_t i = 0; i < kPadded / 8; ++i) {
+    Put(quote + i * 8, frame.quote[i]);
+  }
+  return true;
 }
 
 [[gnu::noinline]] static bool MakeError(xdp_md* context, void* about,
                                         const uint8_t* mac) {
-  const Frame& frame = *static_cast<const Frame*>(about);
+  Frame& frame = *static_cast<Frame*>(about);
   const IcmpError& error = frame.answer.error;
+  const bool labelled = frame.answer.labelled;
   const uint32_t quoted = QuotedBytes(frame);
-  if (!ShapeError(context, frame, quoted)) return false;
+  const bool shaped = labelled ? ShapeLabelledError(context, frame, quoted)
+                               : ShapePlainError(context, frame, quoted);
+  if (!shaped) return false;
   uint8_t* const data = Start(context);
   const uint8_t* const end = End(context);
   if (data + kQuote + kIp + 8 > end) return false;
-  const bool labelled = frame.answer.labelled;
   const uint32_t message = kIcmp + (labelled ? kPadded + kExtension : quoted);
   PutHeaders(frame, mac, kProtocolIcmp, kIp + message, data);
 

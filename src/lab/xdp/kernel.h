@@ -40,6 +40,14 @@ inline bool MoveTail(xdp_md* context, int by) {
   return reinterpret_cast<Function>(BPF_FUNC_xdp_adjust_tail)(context, by) == 0;
 }
 
+// Copies `count` bytes of the frame from `offset` on. REQUIRES: count > 0.
+inline bool CopyOut(xdp_md* context, uint32_t offset, void* to,
+                    uint32_t count) {
+  using Function = long (*)(xdp_md*, uint32_t, void*, uint32_t);
+  return reinterpret_cast<Function>(BPF_FUNC_xdp_load_bytes)(context, offset,
+                                                             to, count) == 0;
+}
+
 inline uint8_t* Start(const xdp_md* context) {
   return reinterpret_cast<uint8_t*>(uint64_t{context->data});
 }

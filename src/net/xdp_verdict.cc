@@ -1,4 +1,4 @@
-#include "bench/xdp_drop.h"
+#include "src/net/xdp_verdict.h"
 
 #include <linux/bpf.h>
 #include <linux/rtnetlink.h>
@@ -19,10 +19,13 @@
 namespace fathom {
 namespace {
 
-// An XDP program that drops everything: return XDP_DROP.
-absl::StatusOr<UniqueFd> LoadDrop() {
+static_assert(static_cast<int>(XdpVerdict::kDrop) == XDP_DROP);
+static_assert(static_cast<int>(XdpVerdict::kPass) == XDP_PASS);
+
+// A program that is "return verdict".
+absl::StatusOr<UniqueFd> Load(XdpVerdict verdict) {
   std::array<bpf_insn, 2> program = {
-      bpf_insn{BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, XDP_DROP},
+      bpf_insn{BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, static_cast<int>(verdict)},
       bpf_insn{BPF_JMP | BPF_EXIT, 0, 0, 0, 0}};
   static constexpr char kLicense[] = "Apache-2.0";
   bpf_attr attributes = {};
@@ -55,8 +58,8 @@ absl::Status Attach(const std::string& device, int program) {
 
 }  // namespace
 
-absl::Status AttachXdpDrop(const std::string& device) {
-  FATHOM_ASSIGN_OR_RETURN(const UniqueFd program, LoadDrop());
+absl::Status AttachXdpVerdict(const std::string& device, XdpVerdict verdict) {
+  FATHOM_ASSIGN_OR_RETURN(const UniqueFd program, Load(verdict));
   return Attach(device, program.get());
 }
 
