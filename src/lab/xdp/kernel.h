@@ -84,8 +84,9 @@ constexpr uint32_t kMaxPacket = 1500;
 // The sum of `length` bytes, or of those before `end`. A function of its own,
 // so that the verifier walks through its loop once a call and not once for all
 // that may come after.
-[[gnu::noinline]] static uint64_t SumOf(const uint8_t* at, const uint8_t* end,
-                                        uint32_t length) {
+[[gnu::noinline, maybe_unused]] static uint64_t SumOf(const uint8_t* at,
+                                                      const uint8_t* end,
+                                                      uint32_t length) {
   uint64_t sum = 0;
   uint32_t left = length;
 #pragma clang loop unroll(disable)
