@@ -151,7 +151,7 @@ inline bool ShapeLabelledError(xdp_md* context, Frame& frame, uint32_t quoted) {
   quote[8] = error.quoted_ttl;
   Put(quote + 10, uint16_t{0});
   Put(quote + 10,
-      static_cast<uint16_t>(~Fold(SumOf(quote, end, frame.header_length))));
+      static_cast<uint16_t>(~Fold(HeaderSum(quote, end, frame.header_length))));
   uint32_t length = 0;
   if (labelled) {
     if (quote + kPadded + kExtension > end) return false;

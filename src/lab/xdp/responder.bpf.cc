@@ -153,7 +153,7 @@ bool ReadHeader(const uint8_t* ip, const uint8_t* end, Frame& frame) {
       ip[8] == 0 || (Swap(Get<uint16_t>(ip + 6)) & kFragmentOffsetMask) != 0) {
     return false;
   }
-  return Fold(SumOf(ip, end, frame.header_length)) == 0xffff;
+  return Fold(HeaderSum(ip, end, frame.header_length)) == 0xffff;
 }
 
 // Model::Ask() step by step, each with a stack of its own.
