@@ -457,15 +457,16 @@ class Cases:
         assert found["links"]["precision"] > 0.9, found
 
 
-def main():
+def main(kind=Cases):
+    """Runs the cases of `kind`, or those named on the command line."""
     tap.isolate()
     for place in (NETNS, STATE):
         place.mkdir(exist_ok=True)
         subprocess.run(["mount", "-t", "tmpfs", "tmpfs", place], check=True)
     try:
         with tempfile.TemporaryDirectory() as directory:
-            cases = Cases(sys.argv[1], sys.argv[2], directory)
-            wanted = sys.argv[3:] or [name for name in vars(Cases)
+            cases = kind(sys.argv[1], sys.argv[2], directory)
+            wanted = sys.argv[3:] or [name for name in vars(kind)
                                       if name.startswith("test_")]
             try:
                 return tap.run_cases([getattr(cases, name) for name in wanted])
