@@ -12,7 +12,6 @@
 #include <new>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "src/base/status_macros.h"
 #include "src/lab/xdp/shared.h"
 
@@ -22,8 +21,8 @@ namespace {
 // What a frame may grow to: the longest answer.
 constexpr size_t kMaxFrame = 2'048;
 
-absl::Status Failed(int error, std::string what) {
-  return absl::ErrnoToStatus(std::abs(error), std::move(what));
+absl::Status Failed(int error, const char* what) {
+  return absl::ErrnoToStatus(std::abs(error), what);
 }
 
 // One bit for each /24 of the space.

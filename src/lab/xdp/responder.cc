@@ -15,7 +15,7 @@ class XdpResponder final : public Responder {
       : sockets_(std::move(sockets)), program_(std::move(program)) {}
 
   absl::Status Run(const std::stop_token& stop, Nanos at_most) override {
-    const absl::Status status = sockets_->Run(stop, at_most);
+    absl::Status status = sockets_->Run(stop, at_most);
     auto read = program_.Read();
     if (!read.ok()) return status.ok() ? read.status() : status;
     read_ = *std::move(read);
