@@ -10,8 +10,8 @@
 namespace fathom {
 
 void AddLabPeer(CLI::App& lab, int& exit_code) {
-  CLI::App* const command = lab.add_subcommand(
-      "peer", "ready the scanner's end of a veth for --responder xdp");
+  CLI::App* const command =
+      lab.add_subcommand("peer", "ready the scanner's end of a veth for xdp");
   const auto interface = std::make_shared<std::string>();
   command
       ->add_option("IFACE", *interface, "the scanner's end, in its namespace")

@@ -171,14 +171,13 @@ void AddLabServe(CLI::App& lab, int& exit_code) {
       ->type_name("FILE");
   command
       ->add_option("--responder", flags->responder,
-                   "socket plays all; xdp answers in the driver, at once and "
-                   "much faster (see `lab peer`)")
+                   "socket, or xdp: in the driver and at once")
       ->check(CLI::IsMember({"socket", "xdp"}))
       ->capture_default_str();
   command->add_flag("--instant", flags->instant, "answer without delay");
   command
       ->add_option("--stats", flags->stats,
-                   "write what was heard and said there at the end, as JSON")
+                   "what was heard and said, as JSON, at the end")
       ->type_name("FILE");
   command->add_option("--seconds", flags->seconds, "stop by itself after this")
       ->type_name("N")
