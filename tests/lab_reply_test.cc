@@ -160,12 +160,13 @@ TEST(Reply, TunnelsNameTheirLabels) {
   std::map<uint32_t, uint32_t> labels;  // Of each router.
   size_t odd = 0, even = 0;
   for (const uint32_t target : Targets(scenario)) {
-    for (uint8_t ttl = 1; ttl <= topology.RouteTo(target).hops; ++ttl) {
+    const Route route = topology.RouteTo(target);
+    for (uint8_t ttl = 1; ttl <= route.hops; ++ttl) {
       const Packet probe = Make({.target = target, .ttl = ttl});
       const Packet bytes = Ask(scenario, probe);
       const ReadReply reply = Read(bytes);
       ASSERT_EQ(reply.error, "");
-      const auto [segment, position] = topology.RouteTo(target).At(ttl);
+      const auto [segment, position] = route.At(ttl);
       const bool inside =
           segment->level > 0 && position > 0 && position + 1 < segment->length;
       ASSERT_EQ(reply.rest.size() == 140, inside);
@@ -208,12 +209,13 @@ TEST(Reply, OpaqueTunnelsNameTheLabelThatTheyTookOff) {
   const Behaviour behaviour(scenario);
   size_t seen = 0;
   for (const uint32_t target : Targets(scenario)) {
+    const Route route = topology.RouteTo(target);
     uint8_t hidden = 0;
-    for (uint8_t ttl = 1; ttl <= topology.RouteTo(target).hops; ++ttl) {
+    for (uint8_t ttl = 1; ttl <= route.hops; ++ttl) {
       const Packet bytes = Ask(scenario, Make({.target = target, .ttl = ttl}));
       const ReadReply reply = Read(bytes);
       ASSERT_EQ(reply.error, "");
-      const auto [segment, position] = topology.RouteTo(target).At(ttl);
+      const auto [segment, position] = route.At(ttl);
       const bool end = segment->level > 0 && segment->length > 1 &&
                        position + 1 == segment->length;
       ASSERT_EQ(reply.rest.size() == 140, end);

@@ -127,7 +127,9 @@ struct Route {
     uint32_t position;
   };
   // REQUIRES: 1 <= distance <= hops.
-  Place At(uint32_t distance) const;
+  // Valid as long as the route.
+  Place At(uint32_t distance) const&;
+  Place At(uint32_t distance) const&& = delete;
 };
 
 }  // namespace fathom::lab
