@@ -14,9 +14,9 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import tomllib
 
+import lab_wire_test
 import tap
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -302,28 +302,5 @@ class Cases:
         assert done.returncode == 2 and "one.toml" in done.stderr, done
 
 
-def main():
-    tap.isolate()
-    for place in (NETNS, STATE):
-        place.mkdir(exist_ok=True)
-        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", place], check=True)
-    try:
-        with tempfile.TemporaryDirectory() as directory:
-            cases = Cases(sys.argv[1], sys.argv[2], directory)
-            wanted = sys.argv[3:] or [name for name in vars(Cases)
-                                      if name.startswith("test_")]
-            try:
-                return tap.run_cases([getattr(cases, name) for name in wanted])
-            finally:
-                for note in list(STATE.iterdir()):
-                    subprocess.run([ROOT / "scripts" / "lab", "--name",
-                                    note.name, "--fathom",
-                                    cases.fathom.binary, "down"], check=False)
-    finally:
-        for place in (NETNS, STATE):
-            subprocess.run(["umount", "--recursive", place], check=False,
-                           capture_output=True)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(lab_wire_test.main(Cases))
