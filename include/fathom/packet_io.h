@@ -77,8 +77,12 @@ class RxQueue {
 
 // What the backend lost, and whatever else it counts. Any thread may ask.
 struct BackendCounters {
-  uint64_t rx_dropped = 0;  // Packets that reached the host, but not us.
-  uint64_t tx_failed = 0;   // Frames taken by Send() that never left.
+  // Packets for us that found our queues full.
+  uint64_t rx_dropped = 0;
+  // Packets that the device or the kernel dropped before: anybody's, and
+  // answers to probes perhaps among them.
+  uint64_t host_dropped = 0;
+  uint64_t tx_failed = 0;  // Frames taken by Send() that never left.
   // Counters of this kind of backend only, each with its name.
   std::vector<std::pair<std::string, uint64_t>> own{};
 };
@@ -87,7 +91,8 @@ class Backend {
  public:
   virtual ~Backend() = default;
 
-  // One lane per queue pair, so that lanes share nothing.
+  // One lane per queue pair, so that lanes share nothing. A reply may be heard
+  // by any lane, whichever sent the probe; they should share them evenly.
   virtual size_t lanes() const = 0;
   virtual TxQueue& tx(size_t lane) = 0;
   virtual RxQueue& rx(size_t lane) = 0;
