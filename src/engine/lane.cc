@@ -16,6 +16,9 @@ constexpr Nanos kAttention = std::chrono::milliseconds(50);
 // A ring of 2,048 frames takes longer to drain at ten million a second.
 constexpr Nanos kIdle = std::chrono::microseconds(50);
 
+// A sleep shorter than this ends late: the clock is asked again instead.
+constexpr Nanos kShortestSleep = std::chrono::microseconds(10);
+
 // How long frames that were taken may need to leave.
 constexpr Nanos kDrain = std::chrono::seconds(2);
 
@@ -56,7 +59,7 @@ void Lane::SendAll(const std::stop_token& stop) {
   prctl(PR_SET_TIMERSLACK, 1'000UL);
   while (!stop.stop_requested() && !sending_done_) {
     const Nanos wait = SendSome();
-    if (wait > Nanos(0))
+    if (wait > kShortestSleep)
       std::this_thread::sleep_for(std::min(wait, kAttention));
   }
   if (trouble().ok()) {
