@@ -7,6 +7,7 @@
 
 #include "src/base/bytes.h"
 #include "src/base/checksum.h"
+#include "src/base/distinct_counter.h"
 #include "src/base/hash.h"
 #include "src/base/spsc_ring.h"
 
@@ -96,6 +97,44 @@ TEST(SpscRing, CarriesEverythingInOrderBetweenThreads) {
     for (size_t i = 0; i < count; ++i) ASSERT_EQ(out[i], expected++);
     if (count == 0) std::this_thread::yield();
   }
+}
+
+TEST(DistinctCounter, IsRightToFourStandardErrors) {
+  for (uint64_t seed = 0; seed < 4; ++seed) {
+    DistinctCounter counter;
+    uint64_t added = 0;
+    uint64_t last = 0;
+    for (uint64_t wanted = 0; wanted <= 4'000'000;
+         wanted = wanted * 5 / 4 + 1) {
+      for (; added < wanted; ++added) counter.Add(Derive(seed, added));
+      const uint64_t estimate = counter.Estimate();
+      EXPECT_NEAR(static_cast<double>(estimate), static_cast<double>(wanted),
+                  4 * 0.0081 * static_cast<double>(wanted));
+      EXPECT_GE(estimate, last);
+      last = estimate;
+    }
+    // Again: nothing new.
+    for (uint64_t i = 0; i < added; ++i) counter.Add(Derive(seed, i));
+    EXPECT_EQ(counter.Estimate(), last);
+  }
+}
+
+TEST(DistinctCounter, CountsTheSameFromManyThreads) {
+  constexpr uint64_t kValues = 100'000;
+  DistinctCounter alone, shared;
+  for (uint64_t i = 0; i < kValues; ++i) alone.Add(Mix(i));
+  {
+    std::vector<std::jthread> threads;
+    for (uint64_t t = 0; t < 3; ++t) {
+      // Each adds two thirds of them.
+      threads.emplace_back([&shared, t] {
+        for (uint64_t i = 0; i < kValues; ++i) {
+          if (i % 3 != t) shared.Add(Mix(i));
+        }
+      });
+    }
+  }
+  EXPECT_EQ(shared.Estimate(), alone.Estimate());
 }
 
 }  // namespace

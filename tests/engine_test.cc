@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <random>
 #include <set>
+#include <thread>
+#include <vector>
 
 #include "fathom/registry.h"
 #include "src/engine/discovery.h"
@@ -148,6 +150,32 @@ TEST(Discovery, CountsInterfacesAndLinksInAnyOrder) {
     EXPECT_EQ(discovery.interfaces(), 8U + 4U);
     EXPECT_EQ(discovery.links(), 7U + 4U);
   }
+}
+
+// A path's replies may be heard by any lane.
+TEST(Discovery, MissesLittleWhenManyHearAtOnce) {
+  constexpr uint32_t kTargets = 5'000;
+  constexpr uint8_t kHops = 12;
+  Discovery discovery(1 << 18);
+  {
+    std::vector<std::jthread> receivers;
+    for (uint32_t r = 0; r < 3; ++r) {
+      receivers.emplace_back([&discovery, r] {
+        for (uint32_t target = 0; target < kTargets; ++target) {
+          for (uint8_t ttl = 1; ttl <= kHops; ++ttl) {
+            if ((target + ttl) % 3 != r) continue;
+            const Reply reply = ReplyAt(target, ttl, 100 * target + ttl);
+            discovery.Consume({}, std::span(&reply, 1));
+          }
+        }
+      });
+    }
+  }
+  const double links = kTargets * (kHops - 1);
+  EXPECT_NEAR(static_cast<double>(discovery.interfaces()), kTargets * kHops,
+              0.03 * kTargets * kHops);
+  EXPECT_LE(static_cast<double>(discovery.links()), 1.03 * links);
+  EXPECT_GE(static_cast<double>(discovery.links()), 0.8 * links);
 }
 
 class LaneTest : public testing::Test {

@@ -1,6 +1,7 @@
 #include "src/engine/discovery.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 
 #include "src/base/hash.h"
@@ -12,9 +13,8 @@ uint64_t HashOf(const IpAddress& address) {
   return Mix(Mix(address.high()) ^ address.low());
 }
 
-uint64_t CellKey(const Probe& probe, int ttl) {
-  return Mix(HashOf(probe.target) ^
-             (uint64_t{probe.flow.value()} << 8 | static_cast<uint8_t>(ttl)));
+uint64_t CellKey(uint64_t path, int ttl) {
+  return Mix(path ^ static_cast<uint8_t>(ttl));
 }
 
 }  // namespace
@@ -23,40 +23,54 @@ Discovery::Discovery(uint64_t cells)
     : cells_(std::bit_ceil(std::clamp<uint64_t>(cells, 1024, kMaxCells))) {}
 
 void Discovery::Consume(Instant /*now*/, std::span<const Reply> replies) {
-  for (const Reply& reply : replies) {
-    if (reply.kind == ReplyKind::kHop ||
-        reply.kind == ReplyKind::kDestination) {
-      Hear(reply);
+  std::array<Sighting, kBatch> batch;
+  while (!replies.empty()) {
+    size_t count = 0;
+    for (const Reply& reply : replies.first(std::min(replies.size(), kBatch))) {
+      if (reply.kind == ReplyKind::kUnreachable) continue;
+      const uint64_t path = HashOf(reply.probe.target) ^
+                            uint64_t { reply.probe.flow.value() } << 8;
+      const int ttl = reply.probe.ttl.value();
+      Sighting& sighting = batch[count++];
+      sighting = {.responder = HashOf(reply.responder),
+                  .near_key = CellKey(path, ttl - 1),
+                  .key = CellKey(path, ttl),
+                  .far_key = CellKey(path, ttl + 1)};
+      __builtin_prefetch(&At(sighting.near_key));
+      __builtin_prefetch(&At(sighting.key), 1);
+      __builtin_prefetch(&At(sighting.far_key));
     }
+    for (const Sighting& sighting : std::span(batch).first(count)) {
+      Hear(sighting);
+    }
+    replies = replies.subspan(std::min(replies.size(), kBatch));
   }
 }
 
-void Discovery::Hear(const Reply& reply) {
-  const uint64_t responder = HashOf(reply.responder);
-  if (interfaces_.size() < kMaxSet && interfaces_.insert(responder).second) {
-    interface_count_.Add(1);
+void Discovery::Hear(const Sighting& sighting) {
+  const uint64_t responder = sighting.responder;
+  interfaces_.Add(responder);
+  Cell& cell = At(sighting.key);
+  cell.responder.store(responder, std::memory_order_relaxed);
+  cell.check.store(sighting.key ^ responder, std::memory_order_relaxed);
+  const auto add_link = [this](uint64_t near, uint64_t far) {
+    // A target answers at every TTL behind it: that is no link.
+    if (near != far) links_.Add(Mix(Mix(near) ^ far));
+  };
+  if (const auto near = ResponderAt(sighting.near_key)) {
+    add_link(*near, responder);
   }
-  const int ttl = reply.probe.ttl.value();
-  const uint64_t key = CellKey(reply.probe, ttl);
-  cells_[key & (cells_.size() - 1)] = {key, responder};
-  if (const auto near = At(CellKey(reply.probe, ttl - 1))) {
-    AddLink(*near, responder);
-  }
-  if (const auto far = At(CellKey(reply.probe, ttl + 1))) {
-    AddLink(responder, *far);
+  if (const auto far = ResponderAt(sighting.far_key)) {
+    add_link(responder, *far);
   }
 }
 
-void Discovery::AddLink(uint64_t near, uint64_t far) {
-  // A target answers at every TTL behind it: that is no link.
-  if (near == far || links_.size() >= kMaxSet) return;
-  if (links_.insert(Mix(near) ^ far).second) link_count_.Add(1);
-}
-
-std::optional<uint64_t> Discovery::At(uint64_t key) const {
-  const Cell& cell = cells_[key & (cells_.size() - 1)];
-  if (cell.key != key) return std::nullopt;
-  return cell.responder;
+std::optional<uint64_t> Discovery::ResponderAt(uint64_t key) {
+  const Cell& cell = At(key);
+  const uint64_t responder = cell.responder.load(std::memory_order_relaxed);
+  const uint64_t check = cell.check.load(std::memory_order_relaxed);
+  if ((check ^ responder) != key) return std::nullopt;
+  return responder;
 }
 
 }  // namespace fathom

@@ -1,26 +1,31 @@
 #ifndef FATHOM_SRC_ENGINE_DISCOVERY_H_
 #define FATHOM_SRC_ENGINE_DISCOVERY_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <vector>
 
-#include "absl/container/flat_hash_set.h"
 #include "fathom/reply_sink.h"
-#include "src/base/counter.h"
+#include "src/base/distinct_counter.h"
 
 namespace fathom {
 
-// Counts interfaces and links while the scan runs, for the status line; the
-// dataset's links are made from the spool and not from here.
+// Tells about how many interfaces and links were found while the scan runs, for
+// the status line; the dataset's links are made from the spool and not from
+// here.
 //
 // A link shows when the hops of a path at neighbouring TTLs have both been
 // heard, so recent replies are kept in a table that forgets the older of two
-// that collide. While the scan has no more cells than the table the counts are
-// exact but for that; above, they are what was seen at least. Memory: 64 MiB
-// of table and as much for each set at the most. One thread writes, any reads.
+// that collide. What is found is counted to within a percent or so; of a scan
+// with more cells than the table has, some links are missed. Memory: 64 MiB at
+// the most.
+//
+// Any number of receivers may call at once. They share the table without locks:
+// each half of a cell tells whether the other belongs to it (Hyatt and Mann
+// 2002), so one that is written by two at once reads as empty.
 class Discovery final : public ReplySink {
  public:
   // `cells` is how many (target, flow, TTL) there may be.
@@ -28,28 +33,37 @@ class Discovery final : public ReplySink {
 
   void Consume(Instant now, std::span<const Reply> replies) override;
 
-  uint64_t interfaces() const { return interface_count_.value(); }
-  uint64_t links() const { return link_count_.value(); }
+  uint64_t interfaces() const { return interfaces_.Estimate(); }
+  uint64_t links() const { return links_.Estimate(); }
 
  private:
   static constexpr size_t kMaxCells = size_t{1} << 22;
-  static constexpr size_t kMaxSet = size_t{1} << 22;
+
+  // Replies are taken so many at a time, so that their cells, which are in no
+  // cache, are fetched side by side.
+  static constexpr size_t kBatch = 32;
 
   struct Cell {
-    uint64_t key = 0;
-    uint64_t responder = 0;
+    std::atomic<uint64_t> check{0};  // The key, xor the responder.
+    std::atomic<uint64_t> responder{0};
   };
 
-  void Hear(const Reply& reply);
-  void AddLink(uint64_t near, uint64_t far);
+  // A reply as it is looked at: its responder, and its cell and neighbours'.
+  struct Sighting {
+    uint64_t responder;
+    uint64_t near_key;
+    uint64_t key;
+    uint64_t far_key;
+  };
+
+  void Hear(const Sighting& sighting);
+  Cell& At(uint64_t key) { return cells_[key & (cells_.size() - 1)]; }
   // The responder heard at a cell, if it is still known.
-  std::optional<uint64_t> At(uint64_t key) const;
+  std::optional<uint64_t> ResponderAt(uint64_t key);
 
   std::vector<Cell> cells_;
-  absl::flat_hash_set<uint64_t> interfaces_;
-  absl::flat_hash_set<uint64_t> links_;
-  Counter interface_count_;
-  Counter link_count_;
+  DistinctCounter interfaces_;
+  DistinctCounter links_;
 };
 
 }  // namespace fathom

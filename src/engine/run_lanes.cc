@@ -11,7 +11,7 @@ namespace {
 constexpr Nanos kWatch = std::chrono::milliseconds(50);
 
 // A run takes many turns in that time where one thread takes them.
-constexpr int kTurnsPerWatch = 64;
+constexpr int kTurnsPerWatch = 1024;
 
 class Run {
  public:

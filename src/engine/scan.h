@@ -48,7 +48,7 @@ struct ScanProgress {
   uint64_t planned = 0;
   uint64_t sent = 0;
   uint64_t replies = 0;
-  uint64_t interfaces = 0;  // At least: see src/engine/discovery.h.
+  uint64_t interfaces = 0;  // About: see src/engine/discovery.h.
   uint64_t links = 0;       // Likewise.
   uint64_t dropped = 0;     // Packets lost between the device and us.
   bool cooling_down = false;
