@@ -57,7 +57,7 @@ void BM_BuildDataset(benchmark::State& state) {
   spool_options.boundaries = ScanBoundaries(kTargets, 2);
   {
     auto spool = *ReplySpool::Create(SpoolPath(), spool_options);
-    spool->Consume(replies[0].received, replies);
+    spool->inlet(0).Consume(replies[0].received, replies);
   }
   LinkOptions options;
   options.max_bucket_records = static_cast<size_t>(state.range(0));

@@ -57,12 +57,14 @@ Measured RunLane(uint64_t pps, Nanos length) {
   const TargetSet targets(std::move(addresses));
   auto strategy = *Register<StrategyModule>::Find("sweep")->make(targets, {});
   measured.start = backend.Now();
+  Feedback feedback(1);
   Lane lane({.backend = backend,
              .index = 0,
              .codec = *codec,
              .forbidden = forbidden,
              .strategy = std::move(strategy),
              .pacer = Pacer(pps, measured.start),
+             .feedback = feedback,
              .sinks = {}});
   std::jthread sender([&](const std::stop_token& stop) {
     const Nanos before = ThreadTime();

@@ -52,7 +52,7 @@ void BM_Consume(benchmark::State& state) {
       break;
     }
     for (size_t i = 0; i < replies.size(); i += kBatch) {
-      (*spool)->Consume(
+      (*spool)->inlet(0).Consume(
           replies[i].received,
           std::span(replies).subspan(i, std::min(kBatch, replies.size() - i)));
     }
@@ -111,7 +111,7 @@ void BM_ReadBuckets(benchmark::State& state) {
   const auto replies = ScanReplies(kTargets);
   {
     auto spool = *ReplySpool::Create(SpoolPath(), OptionsFor(8));
-    spool->Consume(replies[0].received, replies);
+    spool->inlet(0).Consume(replies[0].received, replies);
   }
   for (auto _ : state) {
     const auto reader = *SpoolReader::Open(SpoolPath());

@@ -38,7 +38,7 @@ Output Through(const std::vector<Reply>& replies, const HowToSpool& how) {
     auto spool = *ReplySpool::Create(
         path,
         {.boundaries = how.boundaries, .buffer_records = how.buffer_records});
-    spool->Consume(Instant(seconds(1)), replies);
+    spool->inlet(0).Consume(Instant(seconds(1)), replies);
   }
   const auto reader = *SpoolReader::Open(path);
   LinkOptions options;
@@ -310,7 +310,7 @@ TEST(BuildDataset, PassesOnTheErrorsOfTheWriter) {
   auto world = SmallWorld(random);
   while (world.size() < 100) world = SmallWorld(random);
   auto spool = *ReplySpool::Create(path, {});
-  spool->Consume(Instant(), world);
+  spool->inlet(0).Consume(Instant(), world);
   ASSERT_TRUE(spool->Close(Instant(), "").ok());
   const auto reader = *SpoolReader::Open(path);
   for (const bool on_links : {false, true}) {
@@ -332,7 +332,7 @@ TEST(SortedReplies, SortsABucketFarAboveItsBoundEvenIfOneCellIsFlooded) {
     reply.received = Instant(Nanos(Below(random, 1U << 30)));
     replies.push_back(reply);
   }
-  spool->Consume(Instant(), replies);
+  spool->inlet(0).Consume(Instant(), replies);
   ASSERT_TRUE(spool->Close(Instant(), "").ok());
   const auto reader = *SpoolReader::Open(path);
   std::vector<Reply> sorted;

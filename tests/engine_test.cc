@@ -11,8 +11,7 @@
 #include "fathom/registry.h"
 #include "src/engine/discovery.h"
 #include "src/engine/feedback.h"
-#include "src/engine/lane.h"
-#include "src/engine/run_lanes.h"
+#include "src/engine/prober.h"
 #include "tests/mirror_backend.h"
 
 namespace fathom {
@@ -21,12 +20,6 @@ namespace {
 std::unique_ptr<ProbeCodec> MakeCodec(const Backend& backend) {
   return *Register<CodecModule>::Find("icmp")->make(
       {.key = {1, 2}, .source = backend.source()});
-}
-
-TargetSet Targets(uint32_t first, size_t count) {
-  std::vector<uint32_t> addresses;
-  for (uint32_t i = 0; i < count; ++i) addresses.push_back(first + i * 256);
-  return TargetSet(std::move(addresses));
 }
 
 // Remembers what it was asked and told.
@@ -110,20 +103,20 @@ TEST(Prober, LetsNoForbiddenTargetOnTheWire) {
 }
 
 TEST(Feedback, DropsAndCountsWhatDoesNotFit) {
-  Feedback feedback;
+  Feedback feedback(1);
   const std::vector<Reply> replies(1000);
   uint64_t given = 0, taken = 0;
   for (int i = 0; i < 50; ++i) {
-    feedback.Consume({}, replies);
+    feedback.sink(0).Consume({}, replies);
     given += replies.size();
   }
   while (true) {
-    const size_t count = feedback.Take().size();
+    const size_t count = feedback.Take(0).size();
     if (count == 0) break;
     taken += count;
   }
-  EXPECT_GT(feedback.dropped().value(), 0U);
-  EXPECT_EQ(taken + feedback.dropped().value(), given);
+  EXPECT_GT(feedback.dropped(), 0U);
+  EXPECT_EQ(taken + feedback.dropped(), given);
 }
 
 // A reply of `responder` at a cell.
@@ -176,107 +169,6 @@ TEST(Discovery, MissesLittleWhenManyHearAtOnce) {
               0.03 * kTargets * kHops);
   EXPECT_LE(static_cast<double>(discovery.links()), 1.03 * links);
   EXPECT_GE(static_cast<double>(discovery.links()), 0.8 * links);
-}
-
-class LaneTest : public testing::Test {
- protected:
-  // Counts replies and remembers their cells.
-  class Sink final : public ReplySink {
-   public:
-    void Consume(Instant /*now*/, std::span<const Reply> replies) override {
-      for (const Reply& reply : replies) {
-        cells.insert({reply.probe.target.v4(), reply.probe.ttl.value()});
-      }
-    }
-    std::set<std::pair<uint32_t, uint8_t>> cells;
-  };
-
-  std::unique_ptr<Lane> MakeLane(MirrorBackend& backend, uint64_t pps) {
-    codec_ = MakeCodec(backend);
-    auto strategy =
-        *Register<StrategyModule>::Find("sweep")->make(targets_, {});
-    return std::make_unique<Lane>(
-        Lane::Parts{.backend = backend,
-                    .index = 0,
-                    .codec = *codec_,
-                    .forbidden = nothing_,
-                    .strategy = std::move(strategy),
-                    .pacer = Pacer(pps, backend.Now()),
-                    .sinks = {&sink_}});
-  }
-
-  RunOutcome Run(MirrorBackend& backend, uint64_t pps, RunOptions options) {
-    std::vector<std::unique_ptr<Lane>> lanes;
-    lanes.push_back(MakeLane(backend, pps));
-    if (!options.health) options.health = [] { return absl::OkStatus(); };
-    if (!options.progress) options.progress = [](bool) {};
-    RunOutcome outcome = RunLanes(backend, lanes, options);
-    sent_ = lanes[0]->prober().sent().value();
-    valid_ = lanes[0]->receiver().verdict(Verdict::kReply).value();
-    return outcome;
-  }
-
-  const TargetSet targets_ = Targets(0x04000001, 500);
-  const PrefixSet nothing_;
-  std::unique_ptr<ProbeCodec> codec_;
-  Sink sink_;
-  uint64_t sent_ = 0;
-  uint64_t valid_ = 0;
-};
-
-TEST_F(LaneTest, HearsEveryAnswerOnItsOwnThread) {
-  MirrorBackend backend;
-  const RunOutcome outcome =
-      Run(backend, 1'000'000, {.cooldown = std::chrono::seconds(1)});
-  EXPECT_EQ(outcome.end, ScanEnd::kDone);
-  EXPECT_TRUE(outcome.trouble.ok());
-  EXPECT_EQ(sent_, 500U * 32U);
-  EXPECT_EQ(valid_, sent_);
-  EXPECT_EQ(sink_.cells.size(), sent_);
-}
-
-TEST_F(LaneTest, StopsWhenAsked) {
-  MirrorBackend backend;
-  std::stop_source source;
-  int looks = 0;
-  const RunOutcome outcome = Run(backend, 1000,
-                                 {.cooldown = std::chrono::seconds(1),
-                                  .stop = source.get_token(),
-                                  .progress = [&](bool) {
-                                    if (++looks == 3) source.request_stop();
-                                  }});
-  EXPECT_EQ(outcome.end, ScanEnd::kInterrupted);
-  EXPECT_LT(sent_, 500U * 32U);
-  EXPECT_EQ(valid_, sent_);
-}
-
-TEST_F(LaneTest, StopsAtTheTimeLimit) {
-  MirrorBackend backend;
-  const RunOutcome outcome =
-      Run(backend, 1000,
-          {.cooldown = std::chrono::seconds(1),
-           .max_runtime = std::chrono::milliseconds(120)});
-  EXPECT_EQ(outcome.end, ScanEnd::kTimeLimit);
-  EXPECT_LT(sent_, 500U * 32U);
-  EXPECT_EQ(valid_, sent_);
-}
-
-TEST_F(LaneTest, SaysWhyTheDeviceWasLost) {
-  MirrorBackend backend(100);
-  const RunOutcome outcome =
-      Run(backend, 1'000'000, {.cooldown = std::chrono::hours(1)});
-  EXPECT_EQ(outcome.end, ScanEnd::kTrouble);
-  EXPECT_EQ(outcome.trouble.message(), "mirror broke");
-}
-
-TEST_F(LaneTest, StopsWhenTheSpoolFails) {
-  MirrorBackend backend;
-  const RunOutcome outcome =
-      Run(backend, 1000, {.cooldown = std::chrono::hours(1), .health = [] {
-                            return absl::DataLossError("disk full");
-                          }});
-  EXPECT_EQ(outcome.end, ScanEnd::kTrouble);
-  EXPECT_EQ(outcome.trouble.message(), "disk full");
 }
 
 }  // namespace

@@ -15,18 +15,24 @@
 namespace fathom {
 
 // A network of one router that answers every probe at once, for threads that
-// send and hear at the same time. Can lose its device after some probes.
+// send and hear at the same time. Whichever lane asks first hears. Can lose its
+// device after some probes.
 class MirrorBackend final : public Backend {
  public:
   static constexpr size_t kRing = 32;
 
   // The device is lost after so many probes were sent, or never.
-  explicit MirrorBackend(size_t breaks_after = SIZE_MAX)
-      : tx_(*this), rx_(*this), breaks_after_(breaks_after) {}
+  explicit MirrorBackend(size_t breaks_after = SIZE_MAX, size_t lanes = 1)
+      : breaks_after_(breaks_after) {
+    for (size_t i = 0; i < lanes; ++i) {
+      tx_.emplace_back(*this);
+      rx_.emplace_back(*this);
+    }
+  }
 
-  size_t lanes() const override { return 1; }
-  TxQueue& tx(size_t /*lane*/) override { return tx_; }
-  RxQueue& rx(size_t /*lane*/) override { return rx_; }
+  size_t lanes() const override { return tx_.size(); }
+  TxQueue& tx(size_t lane) override { return tx_[lane]; }
+  RxQueue& rx(size_t lane) override { return rx_[lane]; }
   std::span<const std::byte> link_header() const override { return {}; }
   IpAddress source() const override { return IpAddress::V4(0xc6120001); }
   std::string Describe() const override { return "mirror"; }
@@ -102,8 +108,8 @@ class MirrorBackend final : public Backend {
   std::condition_variable arrived_;
   std::deque<Bytes> replies_;
   std::vector<Bytes> sent_;
-  Tx tx_;
-  Rx rx_;
+  std::deque<Tx> tx_;
+  std::deque<Rx> rx_;
   const size_t breaks_after_;
 };
 

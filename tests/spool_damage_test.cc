@@ -31,7 +31,7 @@ class DamagedSpool : public testing::Test {
           bucket << 31 | static_cast<uint32_t>(Below(random, 1U << 31)));
       reply.received = Instant(Nanos(i));
       replies_.push_back(reply);
-      spool->Consume(kStart, {&replies_.back(), 1});
+      spool->inlet(0).Consume(kStart, {&replies_.back(), 1});
     }
     ASSERT_TRUE(spool->Close(kStart, "{\"ok\": true}").ok());
     bytes_ = ReadFile(path_);

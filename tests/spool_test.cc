@@ -6,6 +6,7 @@
 
 #include <csignal>
 #include <map>
+#include <thread>
 
 #include "src/links/bucket_map.h"
 #include "src/links/reply_record.h"
@@ -137,7 +138,7 @@ TEST(Spool, ReturnsWhatItWasGivenBucketByBucket) {
     uint64_t total = 0;
     for (int batch = 0; batch < 30; ++batch) {
       const auto replies = AnyReplies(random, Below(random, 100), 20);
-      (*spool)->Consume(now, replies);
+      (*spool)->inlet(0).Consume(now, replies);
       total += replies.size();
       for (const Reply& reply : replies) {
         expected[NaiveBucket(options.boundaries, reply.probe.target)].push_back(
@@ -166,6 +167,54 @@ TEST(Spool, ReturnsWhatItWasGivenBucketByBucket) {
   }
 }
 
+TEST(Spool, KeepsWhatManyReceiversHearAtOnce) {
+  constexpr size_t kReceivers = 3;
+  const TemporaryDirectory directory;
+  Random random(7);
+  SpoolOptions options;
+  options.boundaries = AnyBoundaries(random, 9);
+  options.buffer_records = 64;
+  options.inlets = kReceivers;
+  std::vector<std::vector<Reply>> heard;
+  for (size_t i = 0; i < kReceivers; ++i) {
+    heard.push_back(AnyReplies(random, 5'000 + i, 0));
+  }
+  const std::string path = directory.File("shared");
+  auto spool = *ReplySpool::Create(path, options);
+  {
+    std::vector<std::jthread> receivers;
+    for (size_t i = 0; i < kReceivers; ++i) {
+      receivers.emplace_back([&, i] {
+        for (size_t at = 0; at < heard[i].size(); ++at) {
+          spool->inlet(i).Consume(kStart + milliseconds(at),
+                                  {&heard[i][at], 1});
+        }
+      });
+    }
+  }
+  ASSERT_TRUE(spool->Close(kStart + seconds(10), "{}").ok());
+
+  // Every receiver's replies are there, each bucket's in their order.
+  const auto reader = *SpoolReader::Open(path);
+  uint64_t total = 0;
+  for (size_t bucket = 0; bucket < reader->buckets(); ++bucket) {
+    const auto replies = *reader->ReadBucket(bucket);
+    total += replies.size();
+    for (const std::vector<Reply>& mine : heard) {
+      auto next = replies.begin();
+      for (const Reply& reply : mine) {
+        if (NaiveBucket(options.boundaries, reply.probe.target) != bucket) {
+          continue;
+        }
+        next = std::find(next, replies.end(), reply);
+        ASSERT_NE(next, replies.end());
+        ++next;
+      }
+    }
+  }
+  EXPECT_EQ(total, heard[0].size() + heard[1].size() + heard[2].size());
+}
+
 TEST(Spool, FlushesByHandedInTimeEvenWithoutReplies) {
   const TemporaryDirectory directory;
   const std::string path = directory.File("spool");
@@ -178,12 +227,14 @@ TEST(Spool, FlushesByHandedInTimeEvenWithoutReplies) {
   low.responder = IpAddress::V4(2);
   Reply high = low;
   high.probe.target = IpAddress::V4(0xf0000000);
-  spool->Consume(kStart, {&low, 1});
-  spool->Consume(kStart + milliseconds(600), {&high, 1});
-  spool->Consume(kStart + milliseconds(999), {});
-  spool->Consume(kStart + milliseconds(1000), {});  // Seals the low one,
-  spool->Consume(kStart + milliseconds(1599), {});
-  spool->Consume(kStart + milliseconds(1600), {});  // and this the high one.
+  spool->inlet(0).Consume(kStart, {&low, 1});
+  spool->inlet(0).Consume(kStart + milliseconds(600), {&high, 1});
+  spool->inlet(0).Consume(kStart + milliseconds(999), {});
+  spool->inlet(0).Consume(kStart + milliseconds(1000),
+                          {});  // Seals the low one,
+  spool->inlet(0).Consume(kStart + milliseconds(1599), {});
+  spool->inlet(0).Consume(kStart + milliseconds(1600),
+                          {});  // and this the high one.
   EXPECT_TRUE(spool->Close(kStart + seconds(9), "").ok());
   EXPECT_EQ(spool->counters().frames, 2U);
   const auto reader = *SpoolReader::Open(path);
@@ -198,7 +249,7 @@ TEST(Spool, WithoutCloseItHoldsAllButNoSummary) {
   const auto replies = AnyReplies(random, 100, 50);
   {
     auto spool = *ReplySpool::Create(path, {});
-    spool->Consume(kStart, replies);
+    spool->inlet(0).Consume(kStart, replies);
   }
   const auto reader = *SpoolReader::Open(path);
   EXPECT_FALSE(reader->summary());
@@ -214,7 +265,7 @@ TEST(Spool, BoundsItsBuffersWhenRepliesOutrunTheDisk) {
   auto spool = *ReplySpool::Create(path, options);
   Random random(6);
   const auto replies = AnyReplies(random, 5000, 0);
-  spool->Consume(kStart, replies);
+  spool->inlet(0).Consume(kStart, replies);
   ASSERT_TRUE(spool->Close(kStart, "").ok());
   EXPECT_EQ(spool->counters().frames, replies.size());
   EXPECT_EQ(*(*SpoolReader::Open(path))->ReadBucket(0), replies);
@@ -301,8 +352,8 @@ TEST(Spool, LatchesAWriteErrorAndCountsWhatIsLost) {
     SpoolOptions options;
     options.buffer_records = 100;
     auto spool = *ReplySpool::Create(path, options);
-    spool->Consume(kStart, replies);
-    spool->Consume(kStart, replies);
+    spool->inlet(0).Consume(kStart, replies);
+    spool->inlet(0).Consume(kStart, replies);
     const absl::Status closed = spool->Close(kStart, "");
     EXPECT_FALSE(closed.ok());
     EXPECT_NE(closed.message().find(path), absl::string_view::npos) << closed;
@@ -338,7 +389,7 @@ TEST(Spool, AfterAKillHoldsWhatWasFlushed) {
     auto spool = ReplySpool::Create(path, options);
     if (!spool.ok()) _exit(1);
     while (true) {
-      (*spool)->Consume(kStart, replies);
+      (*spool)->inlet(0).Consume(kStart, replies);
       const uint64_t written = (*spool)->counters().records;
       if (write(to_parent[1], &written, sizeof written) < 0) _exit(1);
     }

@@ -27,10 +27,27 @@ TEST(StatusLine, SpeaksInTheWordsOfZmap) {
   second.replies += 1'000;
   second.interfaces += 5;
   second.dropped += 22;
+  second.queue_dropped += 22;
   EXPECT_EQ(FormatStatus(second, first),
             "0:11 13% (1:13 left); send: 13000 3.00 Kp/s (1.18 Kp/s avg); "
             "recv: 3500 1.00 Kp/s (318p/s avg); drops: 22 p/s (2 p/s avg); "
-            "hitrate: 26.92%; new: 5 if/s, 0 links/s");
+            "hitrate: 26.92%; new: 5 if/s, 0 links/s; lost: 22 in our queues");
+}
+
+TEST(StatusLine, NamesEveryPlaceOfLoss) {
+  const ScanProgress lossy{.start = Instant(seconds(1)),
+                           .now = Instant(seconds(5)),
+                           .dropped = 12,
+                           .queue_dropped = 5,
+                           .host_dropped = 7,
+                           .unsent = 3,
+                           .spool_lost = 2,
+                           .slowed_to = 75'000};
+  const std::string line = FormatStatus(lossy, std::nullopt);
+  EXPECT_NE(line.find("; lost: 5 in our queues, 7 in the host, 3 unsent, "
+                      "2 at the disk; slowed to 75.0 Kp/s"),
+            std::string::npos)
+      << line;
 }
 
 TEST(StatusLine, SurvivesAScanThatHasJustBegun) {

@@ -253,6 +253,16 @@ TEST_P(StrategyConformance, BearsRepliesToProbesItNeverSent) {
                      Options(3, 20));
 }
 
+// The engine tells it of no reply then, so replies must make no difference.
+TEST_P(StrategyConformance, IgnoresRepliesIfItSaysSo) {
+  const TargetSet targets = SomeTargets(100, 8);
+  if ((*GetParam().make(targets, Options(1, 16)))->observes()) return;
+  const auto sent = [&](Answers answers) {
+    return RunToTheEnd(GetParam(), targets, Options(1, 16), {answers, 64});
+  };
+  EXPECT_EQ(sent(Answers::kNone), sent(Answers::kAll));
+}
+
 // The same as often as asked, and the order of them mixed.
 TEST(Sweep, RepeatsEveryProbeAsOftenAsAsked) {
   const TargetSet targets = SomeTargets(40, 6);

@@ -305,6 +305,30 @@ TEST(Deal, GivesEveryTargetToOneShardEvenly) {
   }
 }
 
+// Also of a shard: the one must not follow from the other.
+TEST(Deal, GivesEveryTargetToOneLaneEvenly) {
+  const auto loaded = Load("20.0.0.0/10", Lab());
+  for (const size_t lanes : {2U, 3U, 16U}) {
+    const TargetSet shard = Deal(loaded->targets, 1, 3);
+    std::vector<uint32_t> all;
+    const auto dealt = DealToLanes(shard, lanes);
+    ASSERT_EQ(dealt.size(), lanes);
+    for (size_t lane = 0; lane < lanes; ++lane) {
+      const double even =
+          static_cast<double>(shard.size()) / static_cast<double>(lanes);
+      EXPECT_NEAR(static_cast<double>(dealt[lane].size()), even,
+                  6 * std::sqrt(even));
+      const std::vector<uint32_t> numbers = Numbers(dealt[lane]);
+      for (size_t i = 0; i < numbers.size(); ++i) {
+        ASSERT_EQ(LaneOf(dealt[lane][i], lanes), lane);
+      }
+      all.insert(all.end(), numbers.begin(), numbers.end());
+    }
+    std::sort(all.begin(), all.end());
+    EXPECT_EQ(all, Numbers(shard));
+  }
+}
+
 TEST(Exclusions, JoinTheirFiles) {
   const TemporaryFile one("20.0.0.0/8 # asked us\n\n");
   const TemporaryFile two("30.0.0.1\n20.1.0.0/16\n30.0.0.0/32\n");

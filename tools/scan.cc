@@ -111,6 +111,9 @@ std::string Configuration(const ScanFlags& flags, const ScanOptions& options,
       {"permutation", kPermutationName},
       {"cooldown_s", seconds(options.cooldown)},
       {"max_runtime_s", seconds(options.max_runtime)},
+      {"lanes", flags.lanes},
+      {"on_loss", flags.on_loss},
+      {"loss_limit", options.loss_limit},
       {"contact", options.contact}};
   return configuration.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -168,6 +171,7 @@ int ExitCodeOf(const ScanResult& result) {
     case ScanEnd::kInterrupted:
       return kExitInterrupted;
     case ScanEnd::kTimeLimit:
+    case ScanEnd::kLosing:
       return kExitIncomplete;
     case ScanEnd::kDone:
     case ScanEnd::kRecovered:
@@ -177,8 +181,9 @@ int ExitCodeOf(const ScanResult& result) {
   // the result complete.
   const uint64_t heard =
       result.counts.verdicts[static_cast<size_t>(Verdict::kReply)];
-  const bool lossy = result.counts.backend.rx_dropped * 20 > heard ||
-                     result.counts.backend.tx_failed * 100 > result.counts.sent;
+  const BackendCounters& backend = result.counts.backend;
+  const bool lossy = (backend.rx_dropped + backend.host_dropped) * 20 > heard ||
+                     backend.tx_failed * 100 > result.counts.sent;
   return lossy && result.counts.sent > 0 ? kExitIncomplete : kExitDone;
 }
 

@@ -1,6 +1,9 @@
 #include "tools/scan_options.h"
 
+#include <sched.h>
+
 #include <random>
+#include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -12,6 +15,9 @@
 
 namespace fathom {
 namespace {
+
+// More lanes than any machine has queues.
+constexpr uint32_t kMaxLanes = 128;
 
 template <typename Module>
 std::string Names() {
@@ -70,6 +76,53 @@ absl::StatusOr<std::optional<IpAddress>> OptionalAddress(
   return address;
 }
 
+// "2-5,8": what --pin names, in its order.
+absl::StatusOr<std::vector<int>> Processors(const std::string& value) {
+  std::vector<int> processors;
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  sched_getaffinity(0, sizeof allowed, &allowed);
+  for (const absl::string_view part :
+       absl::StrSplit(value, ',', absl::SkipEmpty())) {
+    const std::pair<absl::string_view, absl::string_view> ends =
+        absl::StrSplit(part, absl::MaxSplits('-', 1));
+    int first = 0, last = 0;
+    if (!absl::SimpleAtoi(ends.first, &first) ||
+        !absl::SimpleAtoi(ends.second.empty() ? ends.first : ends.second,
+                          &last) ||
+        first < 0 || last < first || last >= CPU_SETSIZE) {
+      return Wrong("--pin", value, "not processors such as 0 or 2-5,8");
+    }
+    for (int i = first; i <= last; ++i) {
+      if (!CPU_ISSET(static_cast<size_t>(i), &allowed)) {
+        return Wrong("--pin", value,
+                     absl::StrCat("processor ", i,
+                                  " is not there, or not "
+                                  "allowed to this process"));
+      }
+      processors.push_back(i);
+    }
+  }
+  return processors;
+}
+
+absl::StatusOr<OnLoss> ToOnLoss(const std::string& value) {
+  if (value == "slow") return OnLoss::kSlow;
+  if (value == "warn") return OnLoss::kWarn;
+  if (value == "stop") return OnLoss::kStop;
+  return Wrong("--on-loss", value, "not one of slow, warn, stop");
+}
+
+absl::Status AddLossOptions(const ScanFlags& flags, ScanOptions& options) {
+  FATHOM_ASSIGN_OR_RETURN(options.on_loss, ToOnLoss(flags.on_loss));
+  if (!(flags.loss_limit > 0 && flags.loss_limit <= 100)) {
+    return Wrong("--loss-limit", absl::StrCat(flags.loss_limit),
+                 "not a percentage above 0, up to 100");
+  }
+  options.loss_limit = flags.loss_limit / 100;
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 void DeclareScanFlags(CLI::App& app, ScanFlags& f) {
@@ -111,6 +164,13 @@ void DeclareScanFlags(CLI::App& app, ScanFlags& f) {
   text("-c,--cooldown", f.cooldown, "TIME",
        "hear late replies this long [10s]");
   text("--max-runtime", f.max_runtime, "TIME", "stop sending after it");
+  app.add_option("--lanes", f.lanes, "queue pairs, two threads each [1]")
+      ->type_name("N");
+  text("--pin", f.pin, "CPUS", "processors for the threads, such as 2-5,8");
+  text("--on-loss", f.on_loss, "WHAT",
+       "slow, warn or stop if replies are lost here [slow]");
+  app.add_option("--loss-limit", f.loss_limit, "percent that may be lost [1]")
+      ->type_name("P");
   text("--contact", f.contact, "TEXT", "goes into every probe: who you are");
   app.add_flag("--dry-run", f.dry_run, "say what would be sent; send nothing");
   app.add_flag("--json", f.json, "the summary as JSON on standard output");
@@ -137,6 +197,8 @@ absl::StatusOr<ScanOptions> ToScanOptions(const ScanFlags& flags) {
   FATHOM_ASSIGN_OR_RETURN(options.max_runtime,
                           Duration("--max-runtime", flags.max_runtime));
   FATHOM_ASSIGN_OR_RETURN(options.seed, Seed(flags.seed));
+  FATHOM_ASSIGN_OR_RETURN(options.processors, Processors(flags.pin));
+  FATHOM_RETURN_IF_ERROR(AddLossOptions(flags, options));
   if (flags.contact.size() > kMaxContact) {
     return Wrong("--contact", flags.contact,
                  absl::StrCat("longer than ", kMaxContact, " bytes"));
@@ -172,6 +234,11 @@ absl::StatusOr<BackendOptions> ToBackendOptions(const ScanFlags& flags) {
   BackendOptions options;
   options.device = flags.interface;
   options.gateway_mac = flags.gateway_mac;
+  if (flags.lanes < 1 || flags.lanes > kMaxLanes) {
+    return Wrong("--lanes", absl::StrCat(flags.lanes),
+                 absl::StrCat("must be 1 to ", kMaxLanes));
+  }
+  options.lanes = flags.lanes;
   FATHOM_ASSIGN_OR_RETURN(options.source,
                           OptionalAddress("--source", flags.source));
   FATHOM_ASSIGN_OR_RETURN(options.gateway,

@@ -35,6 +35,10 @@ struct ScanFlags {
   std::string cooldown = "10s";
   std::string max_runtime = "0";
   std::string contact;
+  uint32_t lanes = 1;
+  std::string pin;
+  std::string on_loss = "slow";
+  double loss_limit = 1;  // Percent.
   bool dry_run = false;
   bool json = false;
   bool quiet = false;

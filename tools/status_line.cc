@@ -42,6 +42,25 @@ std::string TimeLeft(const ScanProgress& progress, double average) {
       " left");
 }
 
+// Where what was lost was lost, and what came of it; empty if nothing was.
+std::string Losses(const ScanProgress& progress) {
+  std::string text;
+  const auto add = [&text](uint64_t count, const char* where) {
+    if (count == 0) return;
+    absl::StrAppend(&text, text.empty() ? "; lost: " : ", ", count, " ", where);
+  };
+  add(progress.queue_dropped, "in our queues");
+  add(progress.host_dropped, "in the host");
+  add(progress.unsent, "unsent");
+  add(progress.spool_lost, "at the disk");
+  if (progress.slowed_to != 0) {
+    absl::StrAppend(&text, "; slowed to ",
+                    FormatQuantity(static_cast<double>(progress.slowed_to)),
+                    "p/s");
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string FormatStatus(const ScanProgress& now,
@@ -62,12 +81,12 @@ std::string FormatStatus(const ScanProgress& now,
   return absl::StrFormat(
       "%s %.0f%% (%s); send: %d %sp/s (%sp/s avg); recv: %d %sp/s (%sp/s avg); "
       "drops: %.0f p/s (%.0f p/s avg); hitrate: %.2f%%; new: %s if/s, %s "
-      "links/s",
+      "links/s%s",
       FormatDuration(now.now - now.start), percent, TimeLeft(now, send.average),
       now.sent, FormatQuantity(send.now), FormatQuantity(send.average),
       now.replies, FormatQuantity(receive.now), FormatQuantity(receive.average),
       dropped.now, dropped.average, hit_rate, FormatQuantity(interfaces.now),
-      FormatQuantity(links.now));
+      FormatQuantity(links.now), Losses(now));
 }
 
 StatusLine::StatusLine(bool quiet)

@@ -58,12 +58,21 @@ std::string LossLine(const Json& m) {
       absl::StrAppend(&losses, losses.empty() ? "" : ", ", count, " ", what);
     }
   };
-  add("/losses/receive_dropped", "packets dropped before we read them");
+  add("/losses/receive_dropped", "packets that found our queues full");
+  add("/losses/host_dropped", "packets dropped by the host before that");
   add("/losses/send_failed", "probes that the device did not take");
   add("/losses/spool_lost", "replies lost to a failing disk");
   add("/losses/spool_damaged_bytes", "damaged bytes in the spool");
   add("/probes/withheld", "probes withheld by the last check of exclusions");
-  return absl::StrCat("Lost:      ", losses.empty() ? "nothing" : losses, "\n");
+  std::string line =
+      absl::StrCat("Lost:      ", losses.empty() ? "nothing" : losses, "\n");
+  const uint64_t lossy = Number(m, "/losses/lossy_seconds");
+  if (lossy != 0) {
+    absl::StrAppend(&line, "           too much in ", lossy,
+                    " seconds; the lowest rate was ",
+                    Number(m, "/losses/lowest_pps"), " p/s\n");
+  }
+  return line;
 }
 
 void List(const Json& value, const std::string& name, std::string& out) {

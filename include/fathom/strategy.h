@@ -38,6 +38,9 @@ class Strategy {
   // Tells of replies, in order of arrival. Some never come; some come twice.
   virtual void Observe(std::span<const Reply> replies) = 0;
 
+  // False if it has no use for replies. Then it is told of none.
+  virtual bool observes() const { return true; }
+
   // True once Next() will never again write a probe.
   virtual bool done() const = 0;
 

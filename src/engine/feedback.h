@@ -3,6 +3,8 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
+#include <deque>
 #include <span>
 
 #include "fathom/reply_sink.h"
@@ -11,32 +13,51 @@
 
 namespace fathom {
 
-// Carries replies from the receiver's thread back to the strategy's. Drops
-// when full: every strategy must bear lost replies anyway, and links are never
-// made from here.
-class Feedback final : public ReplySink {
+// Carries replies from the receivers' threads back to the strategies'. Any
+// receiver may hear of any target, so each has a ring to each lane: every ring
+// has one writer and one reader, and nobody waits.
+//
+// A full ring drops: every strategy must bear lost replies anyway, and links
+// are never made from here. Memory: 1 MiB a lane, 64 KiB a ring at least.
+class Feedback {
  public:
-  // Receiver thread.
-  void Consume(Instant /*now*/, std::span<const Reply> replies) override {
-    for (const Reply& reply : replies) {
-      if (!ring_.Push(Reply(reply))) dropped_.Add(1);
-    }
-  }
+  explicit Feedback(size_t lanes);
 
-  // The replies since the last call, at most a batch. Sender thread.
-  std::span<const Reply> Take() {
-    return std::span(batch_).first(ring_.Pop(batch_));
-  }
+  // What the receiver of a lane tells. Used by that receiver's thread.
+  ReplySink& sink(size_t receiver) { return inlets_[receiver]; }
 
-  const Counter& dropped() const { return dropped_; }
+  // Replies to the probes of a lane since the last call, at most a batch.
+  // Valid until the next call for that lane. Used by that lane's sender.
+  std::span<const Reply> Take(size_t lane);
+
+  // Any thread.
+  uint64_t dropped() const;
 
  private:
-  static constexpr size_t kRing = 16 * 1024;  // 1 MiB: 64 bytes a reply.
+  static constexpr size_t kRing = 16 * 1024;  // For all receivers of a lane.
+  static constexpr size_t kSmallestRing = 1024;
   static constexpr size_t kBatch = 256;
 
-  SpscRing<Reply> ring_{kRing};
-  std::array<Reply, kBatch> batch_;
-  Counter dropped_;
+  class Inlet final : public ReplySink {
+   public:
+    Inlet(size_t lanes, size_t ring);
+    void Consume(Instant now, std::span<const Reply> replies) override;
+
+    SpscRing<Reply>& ring(size_t lane) { return rings_[lane]; }
+    const Counter& dropped() const { return dropped_; }
+
+   private:
+    std::deque<SpscRing<Reply>> rings_;  // One to each lane.
+    Counter dropped_;
+  };
+
+  struct Outlet {
+    std::array<Reply, kBatch> batch;
+    size_t next = 0;  // The receiver to begin with.
+  };
+
+  std::deque<Inlet> inlets_;
+  std::deque<Outlet> outlets_;
 };
 
 }  // namespace fathom

@@ -22,8 +22,12 @@ constexpr Nanos kShortestSleep = std::chrono::microseconds(10);
 // How long frames that were taken may need to leave.
 constexpr Nanos kDrain = std::chrono::seconds(2);
 
-std::vector<ReplySink*> With(std::vector<ReplySink*> sinks, ReplySink* more) {
-  sinks.push_back(more);
+// All who are told of replies: the strategies, if they want to be.
+std::vector<ReplySink*> SinksOf(const Lane::Parts& parts) {
+  std::vector<ReplySink*> sinks = parts.sinks;
+  if (parts.strategy->observes()) {
+    sinks.push_back(&parts.feedback.sink(parts.index));
+  }
   return sinks;
 }
 
@@ -32,16 +36,20 @@ std::vector<ReplySink*> With(std::vector<ReplySink*> sinks, ReplySink* more) {
 Lane::Lane(Parts parts)
     : parts_(std::move(parts)),
       planned_(parts_.strategy->planned()),
+      rate_(parts_.pacer.rate()),
       prober_({*parts_.strategy, parts_.codec, parts_.backend.tx(parts_.index),
                parts_.forbidden}),
       receiver_({parts_.backend, parts_.codec, parts_.backend.rx(parts_.index),
-                 With(parts_.sinks, &feedback_)}) {}
+                 SinksOf(parts_)}) {}
 
 Nanos Lane::SendSome() {
   const Instant now = parts_.backend.Now();
+  const uint64_t rate = rate_.load(std::memory_order_relaxed);
+  if (rate != parts_.pacer.rate()) parts_.pacer.SetRate(rate, now);
   const uint64_t allowed = parts_.pacer.Allowed(now);
   if (allowed == 0) return parts_.pacer.NextDue(now) - now;
-  const auto sent = prober_.Step(now, feedback_.Take(), allowed);
+  const auto sent =
+      prober_.Step(now, parts_.feedback.Take(parts_.index), allowed);
   if (!sent.ok()) {
     Fail(sent.status());
     return kAttention;
@@ -62,11 +70,14 @@ void Lane::SendAll(const std::stop_token& stop) {
     if (wait > kShortestSleep)
       std::this_thread::sleep_for(std::min(wait, kAttention));
   }
-  if (trouble().ok()) {
-    const absl::Status drained = parts_.backend.tx(parts_.index).Drain(kDrain);
-    if (!drained.ok()) Fail(drained);
-  }
+  Drain();
   sending_done_ = true;
+}
+
+void Lane::Drain() {
+  if (!trouble().ok()) return;
+  const absl::Status drained = parts_.backend.tx(parts_.index).Drain(kDrain);
+  if (!drained.ok()) Fail(drained);
 }
 
 void Lane::HearAll(const std::stop_token& stop) {

@@ -22,7 +22,8 @@ namespace fathom {
 
 // A lane is one queue pair of the backend, a strategy over its share of the
 // targets, and the two halves that join them. Lanes share immutable things
-// only.
+// only: replies go from lane to lane by Feedback, through rings of two threads
+// each.
 //
 // Where the backend allows it, SendAll() and HearAll() run on a thread each.
 // Otherwise one thread calls TakeTurn(), in which waiting moves the clock.
@@ -35,7 +36,8 @@ class Lane {
     const PrefixSet& forbidden;
     std::unique_ptr<Strategy> strategy;
     Pacer pacer;
-    std::vector<ReplySink*> sinks;
+    Feedback& feedback;
+    std::vector<ReplySink*> sinks;  // Of what the lane hears.
   };
 
   explicit Lane(Parts parts);
@@ -51,6 +53,12 @@ class Lane {
   // `patience`.
   void TakeTurn(bool stop, Nanos patience);
 
+  // Waits until the frames that were sent have left.
+  void Drain();
+
+  // From soon on another rate, in probes a second. Any thread.
+  void SetRate(uint64_t pps) { rate_.store(pps, std::memory_order_relaxed); }
+
   // True once nothing more will be sent. Any thread.
   bool sending_done() const { return sending_done_.load(); }
 
@@ -62,7 +70,6 @@ class Lane {
 
   const Prober& prober() const { return prober_; }
   const Receiver& receiver() const { return receiver_; }
-  const Feedback& feedback() const { return feedback_; }
 
  private:
   // Sends one batch if any is due; returns how long nothing will be due.
@@ -71,7 +78,7 @@ class Lane {
 
   Parts parts_;
   const uint64_t planned_;
-  Feedback feedback_;
+  std::atomic<uint64_t> rate_;
   Prober prober_;
   Receiver receiver_;
   std::atomic<bool> sending_done_{false};

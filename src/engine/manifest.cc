@@ -64,9 +64,12 @@ Json LossesOf(const ScanRecord& record) {
   if (record.counts) {
     const ScanCounts& counts = *record.counts;
     losses["receive_dropped"] = counts.backend.rx_dropped;
+    losses["host_dropped"] = counts.backend.host_dropped;
     losses["send_failed"] = counts.backend.tx_failed;
     losses["feedback_dropped"] = counts.feedback_dropped;
     losses["spool_lost"] = counts.spool_lost;
+    losses["lossy_seconds"] = counts.lossy_windows;
+    losses["lowest_pps"] = counts.lowest_pps;
   }
   losses["spool_damaged_bytes"] = record.damaged_bytes;
   return losses;
@@ -117,7 +120,7 @@ Instant InstantAt(const Json& json) {
 // Reads what MakeSpoolSummary() wrote. Throws where it cannot be that.
 void AddSummary(const Json& json, ScanRecord& record) {
   const int end = json.at("end").get<int>();
-  if (0 <= end && end <= static_cast<int>(ScanEnd::kRecovered)) {
+  if (0 <= end && end <= static_cast<int>(ScanEnd::kLosing)) {
     record.end = static_cast<ScanEnd>(end);
   }
   record.trouble = json.at("trouble").get<std::string>();
@@ -130,7 +133,10 @@ void AddSummary(const Json& json, ScanRecord& record) {
   json.at("feedback_dropped").get_to(counts.feedback_dropped);
   json.at("spool_lost").get_to(counts.spool_lost);
   json.at("verdicts").get_to(counts.verdicts);
+  json.at("lowest_pps").get_to(counts.lowest_pps);
+  json.at("lossy_windows").get_to(counts.lossy_windows);
   json.at("rx_dropped").get_to(counts.backend.rx_dropped);
+  json.at("host_dropped").get_to(counts.backend.host_dropped);
   json.at("tx_failed").get_to(counts.backend.tx_failed);
   json.at("own").get_to(counts.backend.own);
 }
@@ -178,7 +184,10 @@ std::string MakeSpoolSummary(const ScanRecord& record) {
                 {"feedback_dropped", counts.feedback_dropped},
                 {"spool_lost", counts.spool_lost},
                 {"verdicts", counts.verdicts},
+                {"lowest_pps", counts.lowest_pps},
+                {"lossy_windows", counts.lossy_windows},
                 {"rx_dropped", counts.backend.rx_dropped},
+                {"host_dropped", counts.backend.host_dropped},
                 {"tx_failed", counts.backend.tx_failed},
                 {"own", std::move(own)}});
 }

@@ -2,6 +2,7 @@
 #define FATHOM_SRC_ENGINE_RECEIVER_H_
 
 #include <array>
+#include <cstdint>
 #include <utility>
 #include <vector>
 
@@ -49,6 +50,13 @@ class Receiver {
 
   const Counter& verdict(Verdict verdict) const {
     return verdicts_[static_cast<size_t>(verdict)];
+  }
+
+  // All packets that came in, whatever they were.
+  uint64_t packets() const {
+    uint64_t sum = 0;
+    for (const Counter& counter : verdicts_) sum += counter.value();
+    return sum;
   }
 
  private:

@@ -1,5 +1,7 @@
 #include "src/engine/scan.h"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <memory>
@@ -18,6 +20,7 @@
 #include "src/engine/manifest.h"
 #include "src/engine/run_lanes.h"
 #include "src/links/reply_spool.h"
+#include "src/schedule/targets.h"
 
 namespace fathom {
 namespace {
@@ -30,6 +33,7 @@ enum SeedUse : uint64_t { kSeedKeyLow, kSeedKeyHigh, kSeedOrder };
 // that for sixteen million targets at 32 TTLs.
 constexpr uint64_t kRepliesPerBucket = 2'000'000;
 constexpr uint64_t kMaxBuckets = 512;
+constexpr size_t kSmallestBuffer = 256;
 
 CodecOptions CodecOptionsOf(const ScanOptions& options) {
   return {.key = {Derive(options.seed, kSeedKeyLow),
@@ -46,6 +50,15 @@ StrategyOptions StrategyOptionsOf(const ScanOptions& options) {
           .probes = options.probes};
 }
 
+// Whether there is one processor for all threads: then they are in each
+// other's way, and one does better.
+bool OneProcessor(const std::vector<int>& processors) {
+  if (!processors.empty()) return processors.size() == 1;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  return sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) == 1;
+}
+
 // A scan while it runs: the parts, and what joins them.
 class Scan {
  public:
@@ -55,7 +68,11 @@ class Scan {
         targets_(targets),
         forbidden_(forbidden),
         options_(options),
-        discovery_(Cells()) {}
+        feedback_(backend.lanes()),
+        discovery_(Cells()),
+        loss_({.pps = options.pps,
+               .on_loss = options.on_loss,
+               .limit = options.loss_limit}) {}
 
   absl::Status Open();
   absl::StatusOr<ScanResult> Run(const ScanControl& control);
@@ -67,16 +84,22 @@ class Scan {
            (options_.max_ttl.value() - options_.min_ttl.value() + 1U);
   }
   absl::Status OpenSpool();
+  absl::Status OpenLanes();
   absl::StatusOr<std::unique_ptr<Lane>> OpenLane(const StrategyModule& module,
                                                  size_t index);
   ScanProgress Progress(bool cooling_down) const;
+  void Watch(const ScanControl& control, bool cooling_down);
+  RunOptions OptionsOfRun(const ScanControl& control);
   ScanCounts Counts() const;
 
   Backend& backend_;
   const TargetSet& targets_;
   const PrefixSet& forbidden_;
   const ScanOptions& options_;
+  std::vector<TargetSet> dealt_;  // Empty if one lane has all targets.
+  Feedback feedback_;
   Discovery discovery_;
+  LossWatch loss_;
   Instant start_;
   std::unique_ptr<ProbeCodec> codec_;
   std::unique_ptr<ReplySpool> spool_;
@@ -96,15 +119,18 @@ absl::Status Scan::Open() {
   FATHOM_ASSIGN_OR_RETURN(const CodecModule codec,
                           Register<CodecModule>::Find(options_.protocol));
   FATHOM_ASSIGN_OR_RETURN(codec_, codec.make(codec_options));
+  FATHOM_RETURN_IF_ERROR(OpenSpool());
+  return OpenLanes();
+}
+
+absl::Status Scan::OpenLanes() {
   FATHOM_ASSIGN_OR_RETURN(const StrategyModule strategy,
                           Register<StrategyModule>::Find(options_.strategy));
-  FATHOM_RETURN_IF_ERROR(OpenSpool());
-  // More lanes would need a spool each, and a strategy over its own targets.
-  if (backend_.lanes() != 1) {
-    return absl::UnimplementedError("scans run on one lane");
+  if (backend_.lanes() > 1) dealt_ = DealToLanes(targets_, backend_.lanes());
+  for (size_t i = 0; i < backend_.lanes(); ++i) {
+    FATHOM_ASSIGN_OR_RETURN(auto lane, OpenLane(strategy, i));
+    lanes_.push_back(std::move(lane));
   }
-  FATHOM_ASSIGN_OR_RETURN(auto lane, OpenLane(strategy, 0));
-  lanes_.push_back(std::move(lane));
   return absl::OkStatus();
 }
 
@@ -121,6 +147,10 @@ absl::Status Scan::OpenSpool() {
       targets_,
       std::clamp<uint64_t>(Cells() * options_.probes / kRepliesPerBucket, 1,
                            kMaxBuckets));
+  options.inlets = backend_.lanes();
+  // As much memory for many receivers as for one.
+  options.buffer_records = std::max<size_t>(
+      kSmallestBuffer, options.buffer_records / options.inlets);
   options.metadata = MakeSpoolMetadata(
       {.configuration = options_.configuration, .start = start_});
   FATHOM_ASSIGN_OR_RETURN(
@@ -131,24 +161,32 @@ absl::Status Scan::OpenSpool() {
 absl::StatusOr<std::unique_ptr<Lane>> Scan::OpenLane(
     const StrategyModule& module, size_t index) {
   FATHOM_ASSIGN_OR_RETURN(auto strategy,
-                          module.make(targets_, StrategyOptionsOf(options_)));
+                          module.make(dealt_.empty() ? targets_ : dealt_[index],
+                                      StrategyOptionsOf(options_)));
   return std::make_unique<Lane>(
       Lane::Parts{.backend = backend_,
                   .index = index,
                   .codec = *codec_,
                   .forbidden = forbidden_,
                   .strategy = std::move(strategy),
-                  .pacer = Pacer(options_.pps, start_),
-                  .sinks = {spool_.get(), &discovery_}});
+                  .pacer = Pacer(options_.pps / backend_.lanes(), start_),
+                  .feedback = feedback_,
+                  .sinks = {&spool_->inlet(index), &discovery_}});
 }
 
 ScanProgress Scan::Progress(bool cooling_down) const {
+  const BackendCounters backend = backend_.counters();
   ScanProgress progress{.start = start_,
                         .now = backend_.Now(),
                         .interfaces = discovery_.interfaces(),
                         .links = discovery_.links(),
-                        .dropped = backend_.counters().rx_dropped,
+                        .dropped = backend.rx_dropped + backend.host_dropped,
+                        .queue_dropped = backend.rx_dropped,
+                        .host_dropped = backend.host_dropped,
+                        .unsent = backend.tx_failed,
+                        .spool_lost = spool_->counters().lost,
                         .cooling_down = cooling_down};
+  if (loss_.pps() < options_.pps) progress.slowed_to = loss_.pps();
   for (const auto& lane : lanes_) {
     progress.planned += lane->planned();
     progress.sent += lane->prober().sent().value();
@@ -158,13 +196,15 @@ ScanProgress Scan::Progress(bool cooling_down) const {
 }
 
 ScanCounts Scan::Counts() const {
-  ScanCounts counts{.spool_lost = spool_->counters().lost,
-                    .backend = backend_.counters()};
+  ScanCounts counts{.feedback_dropped = feedback_.dropped(),
+                    .spool_lost = spool_->counters().lost,
+                    .backend = backend_.counters(),
+                    .lowest_pps = loss_.lowest_pps(),
+                    .lossy_windows = loss_.lossy_windows()};
   for (const auto& lane : lanes_) {
     counts.planned += lane->planned();
     counts.sent += lane->prober().sent().value();
     counts.withheld += lane->prober().withheld().value();
-    counts.feedback_dropped += lane->feedback().dropped().value();
     for (size_t v = 0; v < kVerdicts; ++v) {
       counts.verdicts[v] +=
           lane->receiver().verdict(static_cast<Verdict>(v)).value();
@@ -173,18 +213,29 @@ ScanCounts Scan::Counts() const {
   return counts;
 }
 
+void Scan::Watch(const ScanControl& control, bool cooling_down) {
+  const ScanProgress progress = Progress(cooling_down);
+  uint64_t heard = 0;
+  for (const auto& lane : lanes_) heard += lane->receiver().packets();
+  loss_.Update(progress.now, heard, progress.dropped);
+  if (control.progress) control.progress(progress);
+}
+
+RunOptions Scan::OptionsOfRun(const ScanControl& control) {
+  return {.cooldown = options_.cooldown,
+          .max_runtime = options_.max_runtime,
+          .stop = control.stop,
+          .in_turns = lanes_.size() == 1 && OneProcessor(options_.processors),
+          .processors = options_.processors,
+          .health = [this] { return spool_->status(); },
+          .pps = [this] { return loss_.pps(); },
+          .losing = [this] { return loss_.must_stop(); },
+          .progress = [this, &control](
+                          bool cooling_down) { Watch(control, cooling_down); }};
+}
+
 absl::StatusOr<ScanResult> Scan::Run(const ScanControl& control) {
-  RunOutcome outcome =
-      RunLanes(backend_, lanes_,
-               {.cooldown = options_.cooldown,
-                .max_runtime = options_.max_runtime,
-                .stop = control.stop,
-                .health = [this] { return spool_->status(); },
-                .progress =
-                    [&](bool cooling_down) {
-                      if (control.progress)
-                        control.progress(Progress(cooling_down));
-                    }});
+  const RunOutcome outcome = RunLanes(backend_, lanes_, OptionsOfRun(control));
   ScanResult result{.end = outcome.end,
                     .trouble = outcome.trouble,
                     .start = start_,

@@ -6,6 +6,7 @@
 #include <functional>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -13,6 +14,7 @@
 #include "fathom/probe.h"
 #include "fathom/probe_codec.h"
 #include "fathom/targets.h"
+#include "src/engine/loss_watch.h"
 #include "src/links/link_builder.h"
 #include "src/net/prefix_set.h"
 
@@ -36,6 +38,10 @@ struct ScanOptions {
   uint64_t seed = 0;   // Of the order of probes and of their proof.
   Nanos cooldown = std::chrono::seconds(10);  // To hear late replies.
   Nanos max_runtime{0};                       // Of sending; 0 for no limit.
+  OnLoss on_loss = OnLoss::kSlow;             // See loss_watch.h.
+  double loss_limit = 0.01;
+  // The processors that the lanes' threads keep to, in turn; empty: any.
+  std::vector<int> processors{};
   std::string contact{};
   // What the manifest says under "configuration": a JSON object.
   std::string configuration = "{}";
@@ -50,7 +56,14 @@ struct ScanProgress {
   uint64_t replies = 0;
   uint64_t interfaces = 0;  // About: see src/engine/discovery.h.
   uint64_t links = 0;       // Likewise.
-  uint64_t dropped = 0;     // Packets lost between the device and us.
+  // Packets lost between the device and us, and where. Then probes that never
+  // left, and replies that a failing disk did not take.
+  uint64_t dropped = 0;
+  uint64_t queue_dropped = 0;  // By our own queues.
+  uint64_t host_dropped = 0;   // Before those.
+  uint64_t unsent = 0;
+  uint64_t spool_lost = 0;
+  uint64_t slowed_to = 0;  // The rate after losses; 0 if it is as asked for.
   bool cooling_down = false;
 };
 
@@ -66,9 +79,11 @@ enum class ScanEnd : uint8_t {
   kTimeLimit,    // By ScanOptions::max_runtime.
   kTrouble,      // The device or the spool failed; see ScanResult::trouble.
   kRecovered,    // Killed; made of what the spool held.
+  kLosing,       // By OnLoss::kStop.
 };
 inline constexpr const char* kScanEndNames[] = {
-    "done", "interrupted", "time limit", "trouble", "recovered"};
+    "done",    "interrupted", "time limit",
+    "trouble", "recovered",   "too many replies lost"};
 
 struct ScanCounts {
   uint64_t planned = 0;
@@ -78,6 +93,8 @@ struct ScanCounts {
   uint64_t spool_lost = 0;        // Replies that a failing disk did not take.
   std::array<uint64_t, kVerdicts> verdicts{};  // Received packets, by verdict.
   BackendCounters backend{};
+  uint64_t lowest_pps = 0;     // To which losses made the scan slow down.
+  uint64_t lossy_windows = 0;  // Seconds, about, in which too much was lost.
 };
 
 struct ScanResult {

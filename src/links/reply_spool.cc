@@ -17,6 +17,9 @@ absl::Status Validate(const SpoolOptions& options) {
         absl::StrCat("a spool buffer of ", options.buffer_records,
                      " replies: not in 1 to ", kMaxFrameRecords));
   }
+  if (options.inlets == 0) {
+    return absl::InvalidArgumentError("a spool without an inlet");
+  }
   if (options.boundaries.size() > kMaxBoundaries) {
     return absl::InvalidArgumentError(
         absl::StrCat("a spool of ", options.boundaries.size(),
@@ -46,7 +49,7 @@ absl::StatusOr<std::unique_ptr<ReplySpool>> ReplySpool::Create(
       SpoolWriter::Create(
           path,
           {.boundaries = options.boundaries, .metadata = options.metadata},
-          {.buffers = 2 * buckets + 8,
+          {.buffers = 2 * buckets * options.inlets + 8,
            .buffer_records = options.buffer_records,
            .sync_on_flush = options.sync_on_flush}));
   return std::unique_ptr<ReplySpool>(
@@ -55,59 +58,23 @@ absl::StatusOr<std::unique_ptr<ReplySpool>> ReplySpool::Create(
 
 ReplySpool::ReplySpool(const SpoolOptions& options,
                        std::unique_ptr<SpoolWriter> writer)
-    : buffer_records_(options.buffer_records),
-      flush_interval_(options.flush_interval),
-      buckets_(options.boundaries),
-      writer_(std::move(writer)),
-      open_(buckets_.size()) {}
-
-ReplySpool::~ReplySpool() { Flush(last_now_); }
-
-void ReplySpool::Consume(Instant now, std::span<const Reply> replies) {
-  last_now_ = now;
-  for (const Reply& reply : replies) {
-    const size_t bucket = buckets_.Find(reply.probe.target);
-    if (open_[bucket] == nullptr) Begin(bucket, now);
-    std::vector<Reply>& buffered = open_[bucket]->replies;
-    buffered.push_back(reply);
-    if (buffered.size() == buffer_records_) Seal(bucket, now);
-  }
-  if (oldest_ && now - *oldest_ >= flush_interval_) {
-    FlushOlder(now, flush_interval_);
+    : buckets_(options.boundaries), writer_(std::move(writer)) {
+  for (size_t i = 0; i < options.inlets; ++i) {
+    inlets_.emplace_back(
+        SpoolInlet::Parts{.buckets = buckets_,
+                          .writer = *writer_,
+                          .buffer_records = options.buffer_records,
+                          .flush_interval = options.flush_interval});
   }
 }
 
-void ReplySpool::Flush(Instant now) { FlushOlder(now, Nanos::min()); }
+ReplySpool::~ReplySpool() {
+  for (SpoolInlet& inlet : inlets_) inlet.Flush(inlet.last_now());
+}
 
 absl::Status ReplySpool::Close(Instant now, const std::string& summary) {
-  Flush(now);
+  for (SpoolInlet& inlet : inlets_) inlet.Flush(now);
   return writer_->Close(summary);
-}
-
-void ReplySpool::Begin(size_t bucket, Instant now) {
-  auto buffer = writer_->Acquire();
-  buffer->bucket = static_cast<uint32_t>(bucket);
-  buffer->opened = now;
-  oldest_ = oldest_ ? std::min(*oldest_, now) : now;
-  open_[bucket] = std::move(buffer);
-}
-
-void ReplySpool::Seal(size_t bucket, Instant now) {
-  open_[bucket]->sealed = now;
-  writer_->Submit(std::move(open_[bucket]));
-}
-
-void ReplySpool::FlushOlder(Instant now, Nanos age) {
-  oldest_.reset();
-  for (size_t bucket = 0; bucket < open_.size(); ++bucket) {
-    if (open_[bucket] == nullptr) continue;
-    const Instant opened = open_[bucket]->opened;
-    if (now - opened >= age) {
-      Seal(bucket, now);
-    } else {
-      oldest_ = oldest_ ? std::min(*oldest_, opened) : opened;
-    }
-  }
 }
 
 }  // namespace fathom

@@ -86,6 +86,17 @@ absl::Status NothingLeft(const TargetOptions& options,
   return absl::InvalidArgumentError(text);
 }
 
+// What decides who has an address. Salted, since others hash addresses too.
+uint64_t DealHash(const IpAddress& address) {
+  constexpr uint64_t kSalt = 0x6465616c;
+  return Mix(address.low() ^ Mix(address.high() ^ kSalt));
+}
+
+// For a share of so many, and a little more.
+size_t RoomFor(const TargetSet& targets, size_t shares) {
+  return targets.size() / shares + targets.size() / shares / 16 + 64;
+}
+
 }  // namespace
 
 absl::StatusOr<LoadedTargets> LoadTargets(const TargetOptions& options) {
@@ -115,16 +126,30 @@ absl::StatusOr<LoadedTargets> LoadTargets(const TargetOptions& options) {
 }
 
 size_t ShardOf(const IpAddress& address, size_t shards) {
-  // The upper half, scaled down. Salted, since others hash addresses too.
-  constexpr uint64_t kSalt = 0x6465616c;
-  const uint64_t hash = Mix(address.low() ^ Mix(address.high() ^ kSalt));
-  return static_cast<size_t>((hash >> 32) * shards >> 32);
+  // The upper half, scaled down.
+  return static_cast<size_t>((DealHash(address) >> 32) * shards >> 32);
+}
+
+size_t LaneOf(const IpAddress& address, size_t lanes) {
+  return static_cast<size_t>((DealHash(address) & 0xffffffff) * lanes >> 32);
+}
+
+std::vector<TargetSet> DealToLanes(const TargetSet& targets, size_t lanes) {
+  std::vector<std::vector<uint32_t>> shares(lanes);
+  for (auto& share : shares) share.reserve(RoomFor(targets, lanes));
+  for (size_t i = 0; i < targets.size(); ++i) {
+    const IpAddress target = targets[i];
+    shares[LaneOf(target, lanes)].push_back(target.v4());
+  }
+  std::vector<TargetSet> dealt;
+  for (auto& share : shares) dealt.emplace_back(std::move(share));
+  return dealt;
 }
 
 TargetSet Deal(const TargetSet& targets, size_t shard, size_t shards) {
   assert(shard < shards);
   std::vector<uint32_t> share;
-  share.reserve(targets.size() / shards + targets.size() / shards / 16 + 64);
+  share.reserve(RoomFor(targets, shards));
   for (size_t i = 0; i < targets.size(); ++i) {
     const IpAddress target = targets[i];
     if (ShardOf(target, shards) == shard) share.push_back(target.v4());

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "fathom/address.h"
@@ -58,6 +59,12 @@ size_t ShardOf(const IpAddress& address, size_t shards);
 
 // The share of `shard`. REQUIRES: shard < shards.
 TargetSet Deal(const TargetSet& targets, size_t shard, size_t shards);
+
+// Likewise of the lanes within one scan. Lanes and shards are independent.
+size_t LaneOf(const IpAddress& address, size_t lanes);
+
+// The share of each lane.
+std::vector<TargetSet> DealToLanes(const TargetSet& targets, size_t lanes);
 
 }  // namespace fathom
 

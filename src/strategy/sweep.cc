@@ -57,6 +57,7 @@ class Sweep final : public Strategy {
   }
 
   void Observe(std::span<const Reply>) override {}
+  bool observes() const override { return false; }
 
   bool done() const override { return next_ == order_.size(); }
 
