@@ -40,13 +40,20 @@ class Prober {
                               size_t allowed) {
     if (!heard.empty()) parts_.strategy.Observe(heard);
     const auto frames = parts_.tx.Lend(std::min(allowed, kBatch));
-    const std::span<Probe> room = std::span(probes_).first(frames.size());
-    const size_t made = parts_.strategy.Next(now, room);
-    const auto probes = room.first(Withhold(room.first(made)));
-    parts_.codec.Encode(now, probes, frames);
-    FATHOM_RETURN_IF_ERROR(parts_.tx.Send(probes.size()));
-    sent_.Add(probes.size());
-    return probes.size();
+    size_t ready = 0;
+    for (bool more = true; more && ready < frames.size();) {
+      const auto left = frames.subspan(ready);
+      const auto room =
+          std::span(probes_).first(std::min(left.size(), probes_.size()));
+      const size_t made = parts_.strategy.Next(now, room);
+      const auto probes = room.first(Withhold(room.first(made)));
+      parts_.codec.Encode(now, probes, left);
+      ready += probes.size();
+      more = made == room.size();
+    }
+    FATHOM_RETURN_IF_ERROR(parts_.tx.Send(ready));
+    sent_.Add(ready);
+    return ready;
   }
 
   const Counter& sent() const { return sent_; }
@@ -67,7 +74,10 @@ class Prober {
   }
 
   Parts parts_;
-  std::array<Probe, kBatch> probes_;
+  // A batch is made in parts, so that what is worked on stays in the cache.
+  static constexpr size_t kPart = 64;
+
+  std::array<Probe, kPart> probes_;
   Counter sent_;
   Counter withheld_;
 };
