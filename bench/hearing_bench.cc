@@ -144,10 +144,10 @@ void Run(benchmark::State& state, Parts parts) {
   KeepToOneProcessor();
   const std::string path = std::filesystem::temp_directory_path() /
                            ("fathom-hearing-bench-" + std::to_string(getpid()));
+  Discovery discovery(kTargets * 32);
   for (auto _ : state) {
     auto spool = *ReplySpool::Create(
         path, {.boundaries = EvenBoundaries(recording.targets, kBuckets)});
-    Discovery discovery(kTargets * 32);
     Player player;
     std::vector<ReplySink*> sinks;
     if (parts.spool) sinks.push_back(&spool->inlet(0));

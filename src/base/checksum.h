@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 
 #include "src/base/bytes.h"
@@ -37,8 +36,17 @@ inline uint16_t OnesSum(std::span<const std::byte> bytes) {
     sum += word;
     sum += sum < word ? 1 : 0;
   }
+  // What is left, piece by piece: a copy of unknown length would be a call.
   uint64_t rest = 0;
-  if (!bytes.empty()) std::memcpy(&rest, bytes.data(), bytes.size());
+  if ((bytes.size() & 4) != 0) {
+    rest = Load<uint32_t>(bytes);
+    bytes = bytes.subspan(4);
+  }
+  if ((bytes.size() & 2) != 0) {
+    rest += Load<uint16_t>(bytes);
+    bytes = bytes.subspan(2);
+  }
+  if (!bytes.empty()) rest += std::to_integer<uint64_t>(bytes[0]);
   sum += rest;
   sum += sum < rest ? 1 : 0;
   sum = (sum >> 32) + (sum & 0xffff'ffff);

@@ -49,6 +49,29 @@ struct Proof {
   uint16_t checksum;  // Of flow 0.
 };
 
+// The parts of a probe, or of an answer, that are read. In host order, each
+// read where it stands: a header copied as a whole would be written and read in
+// words of different sizes, and each such read waits for the write.
+struct Echo {
+  uint16_t type_and_code;
+  uint16_t checksum;
+  uint16_t id;
+  uint16_t sequence;
+};
+
+// REQUIRES: at least eight bytes.
+Echo EchoOf(std::span<const std::byte> icmp) {
+  return {.type_and_code = Load<Be16>(icmp),
+          .checksum = Load<Be16>(icmp.subspan(offsetof(IcmpHeader, checksum))),
+          .id = Load<Be16>(icmp.subspan(offsetof(IcmpHeader, id))),
+          .sequence = Load<Be16>(icmp.subspan(offsetof(IcmpHeader, sequence)))};
+}
+
+struct Stamp {
+  uint32_t target;
+  uint32_t microseconds;
+};
+
 // Checksums run through 1 to 0xfffe: the two zeros of ones' complement are
 // left out, since devices turn one into the other.
 constexpr uint32_t kChecksums = 0xfffe;
@@ -109,7 +132,7 @@ class IcmpCodec final : public ProbeCodec {
   Verdict DecodeError(const Packet& packet, Instant arrival,
                       Reply& reply) const;
   Verdict DecodeEcho(const Packet& packet, Instant arrival, Reply& reply) const;
-  Verdict WhyUnproven(const QuotedPacket& quote, const IcmpHeader& probe,
+  Verdict WhyUnproven(const QuotedPacket& quote, const Echo& probe,
                       Instant arrival) const;
 
   CodecOptions options_;
@@ -216,25 +239,29 @@ void FillReply(const Packet& packet, const Probe& probe, Reply& reply) {
   reply.arrival_ttl = packet.ttl;
 }
 
-Ttl TtlOf(const IcmpHeader& probe) {
+Ttl TtlOf(const Echo& probe) {
   return Ttl(static_cast<uint8_t>(probe.sequence >> ProbeClock::kCoarseBits));
 }
 
-uint32_t CoarseOf(const IcmpHeader& probe) {
+uint32_t CoarseOf(const Echo& probe) {
   return probe.sequence & ((1U << ProbeClock::kCoarseBits) - 1);
 }
 
 // The payload of a probe, if `icmp`, its ICMP message from the header on, came
 // back that far.
-std::optional<Payload> PayloadOf(std::span<const std::byte> icmp) {
-  if (icmp.size() < sizeof(IcmpHeader) + sizeof(Payload)) return std::nullopt;
-  return Load<Payload>(icmp.subspan(sizeof(IcmpHeader)));
+std::optional<Stamp> StampOf(std::span<const std::byte> icmp) {
+  constexpr size_t kStart = sizeof(IcmpHeader);
+  if (icmp.size() < kStart + sizeof(Payload)) return std::nullopt;
+  return Stamp{
+      .target = Load<Be32>(icmp.subspan(kStart + offsetof(Payload, target))),
+      .microseconds =
+          Load<Be32>(icmp.subspan(kStart + offsetof(Payload, microseconds)))};
 }
 
 // The round-trip time by the payload's clock, which wraps after 71 minutes.
-Nanos RttOf(const Payload& payload, Instant arrival) {
+Nanos RttOf(const Stamp& stamp, Instant arrival) {
   const Nanos rtt = std::chrono::microseconds(
-      static_cast<uint32_t>(Microseconds(arrival) - payload.microseconds));
+      static_cast<uint32_t>(Microseconds(arrival) - stamp.microseconds));
   return rtt <= ProbeClock::kMaxRtt ? rtt : kUnknownRtt;
 }
 
@@ -244,8 +271,8 @@ Verdict IcmpCodec::DecodeError(const Packet& packet, Instant arrival,
   if (quote.protocol != kProtocolIcmp || quote.source != options_.source) {
     return Verdict::kForeign;
   }
-  const auto probe = Load<IcmpHeader>(quote.transport);
-  if (probe.type != kIcmpEchoRequest || probe.code != 0) {
+  const Echo probe = EchoOf(quote.transport);
+  if (probe.type_and_code != kEchoWord) {
     return Verdict::kForeign;
   }
   const auto flow = FlowOf(quote.destination.v4(), probe.id, probe.checksum);
@@ -257,9 +284,9 @@ Verdict IcmpCodec::DecodeError(const Packet& packet, Instant arrival,
   reply.received = arrival;
   reply.rtt = kUnknownRtt;
   reply.quoted_ttl = quote.ttl;
-  const auto payload = PayloadOf(quote.transport);
-  if (payload && payload->target == quote.destination.v4()) {
-    reply.rtt = RttOf(*payload, arrival);
+  const auto stamp = StampOf(quote.transport);
+  if (stamp && stamp->target == quote.destination.v4()) {
+    reply.rtt = RttOf(*stamp, arrival);
   } else if (quote.id != 0) {
     // Some routers quote an IP id of zero, whatever was sent.
     reply.rtt = clock_.Since(
@@ -271,11 +298,11 @@ Verdict IcmpCodec::DecodeError(const Packet& packet, Instant arrival,
 // Tells a probe of this scan with a new destination from one of another scan.
 // The payload decides where it was quoted; otherwise the time, the TTL and the
 // length must be those of a probe of ours.
-Verdict IcmpCodec::WhyUnproven(const QuotedPacket& quote,
-                               const IcmpHeader& probe, Instant arrival) const {
+Verdict IcmpCodec::WhyUnproven(const QuotedPacket& quote, const Echo& probe,
+                               Instant arrival) const {
   bool ours;
-  if (const auto payload = PayloadOf(quote.transport)) {
-    ours = FlowOf(payload->target, probe.id, probe.checksum).has_value();
+  if (const auto stamp = StampOf(quote.transport)) {
+    ours = FlowOf(stamp->target, probe.id, probe.checksum).has_value();
   } else {
     ours = quote.total_length == frame_.size() - link_size_ &&
            InRange(TtlOf(probe)) &&
@@ -286,19 +313,19 @@ Verdict IcmpCodec::WhyUnproven(const QuotedPacket& quote,
 
 Verdict IcmpCodec::DecodeEcho(const Packet& packet, Instant arrival,
                               Reply& reply) const {
-  const auto payload = PayloadOf(packet.icmp);
-  if (!payload) return Verdict::kForeign;
+  const auto stamp = StampOf(packet.icmp);
+  if (!stamp) return Verdict::kForeign;
   // Type 0 in place of 8 raises the checksum by 0x0800.
-  const auto answer = Load<IcmpHeader>(packet.icmp);
-  const auto flow = FlowOf(payload->target, answer.id,
+  const Echo answer = EchoOf(packet.icmp);
+  const auto flow = FlowOf(stamp->target, answer.id,
                            OnesSubtract(answer.checksum, kEchoWord));
   const Ttl ttl = TtlOf(answer);
   if (!flow || !InRange(ttl)) return Verdict::kForeign;
 
-  const IpAddress target = IpAddress::V4(payload->target);
+  const IpAddress target = IpAddress::V4(stamp->target);
   FillReply(packet, {target, ttl, *flow}, reply);
   reply.received = arrival;
-  reply.rtt = RttOf(*payload, arrival);
+  reply.rtt = RttOf(*stamp, arrival);
   reply.quoted_ttl = Ttl();
   return Verdict::kReply;
 }
