@@ -38,7 +38,9 @@ bool LossWatch::Judge(double share) {
   if (share > options_.limit) {
     ++lossy_windows_;
     if (options_.on_loss == OnLoss::kSlow) {
-      pps_ = std::max<uint64_t>(1, pps_ - pps_ / 4);
+      const double kept = std::clamp(0.95 * (1 - share), 0.125, 0.9);
+      pps_ = std::max<uint64_t>(
+          1, static_cast<uint64_t>(kept * static_cast<double>(pps_)));
     }
   } else if (share <= options_.limit / 2) {
     pps_ = std::min(options_.pps, pps_ + options_.pps / 50 + 1);

@@ -25,9 +25,10 @@ struct LossOptions {
 // to us, and says at which rate to go on.
 //
 // It judges windows of a second or more in which enough came in to judge. One
-// that lost too much lowers the rate by a quarter, one that lost less than half
-// of what is allowed raises it again by a fiftieth of what was asked for: so
-// the rate settles a little below where the loss begins. The beginning of a
+// that lost too much lowers the rate to a little less than what came through,
+// but by a tenth at least and seven eighths at most; one that lost less than
+// half of what is allowed raises it again by a fiftieth of what was asked for.
+// So the rate settles a little below where the loss begins. The beginning of a
 // window after a change is not judged, since it shows the rate before.
 //
 // One thread.
