@@ -48,10 +48,6 @@ absl::Status MakeRing(const UniqueFd& socket, size_t frames) {
 
 }  // namespace
 
-Mapping::~Mapping() {
-  if (!bytes_.empty()) munmap(bytes_.data(), bytes_.size());
-}
-
 absl::StatusOr<FrameRing> FrameRing::Open(const Interface& interface,
                                           size_t frames) {
   FATHOM_ASSIGN_OR_RETURN(UniqueFd socket, OpenLinkSocket());

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "fathom/probe.h"
+#include "src/base/mapping.h"
 #include "src/base/unique_fd.h"
 #include "src/net/neighbor.h"
 
@@ -20,25 +21,6 @@ namespace fathom::lab {
 // and the kernel stamps each as it arrives. Version 3 hands over blocks, the
 // last frames of a burst only after a millisecond or more, and the first hops
 // of a path are nearer than that.
-
-// Memory shared with the kernel; unmapped at the end.
-class Mapping {
- public:
-  Mapping() = default;
-  explicit Mapping(std::span<std::byte> bytes) : bytes_(bytes) {}
-  ~Mapping();
-
-  Mapping(Mapping&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
-  Mapping& operator=(Mapping&& other) noexcept {
-    std::swap(bytes_, other.bytes_);
-    return *this;
-  }
-
-  std::span<std::byte> bytes() const { return bytes_; }
-
- private:
-  std::span<std::byte> bytes_;
-};
 
 // A frame that came in. The receiver may write to the packet.
 struct HeardFrame {
