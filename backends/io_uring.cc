@@ -1,11 +1,13 @@
 // The backend that runs on every Linux machine with an Ethernet card or a
-// tunnel: packet sockets, driven by io_uring. One lane.
+// tunnel: packet sockets, which send by io_uring and receive through memory
+// shared with the kernel. A lane is a socket each way.
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "backends/io_uring_rx.h"
 #include "backends/io_uring_tx.h"
+#include "backends/packet_ring_rx.h"
 #include "backends/wire.h"
 #include "fathom/packet_io.h"
 #include "fathom/registry.h"
@@ -14,58 +16,73 @@
 namespace fathom {
 namespace {
 
-// The kernel's limit for a ring of provided buffers.
+// The kernel's limit for a completion queue is 65,536; no device holds as many
+// frames as this.
 constexpr size_t kMaxRingFrames = 32'768;
+
+// As many sockets as the kernel lets share an interface.
+constexpr size_t kMaxLanes = 256;
 
 class IoUringBackend final : public WireBackend {
  public:
   static absl::StatusOr<std::unique_ptr<Backend>> Open(
       const BackendOptions& options);
 
-  size_t lanes() const override { return 1; }
-  TxQueue& tx(size_t) override { return *tx_; }
-  RxQueue& rx(size_t) override { return *rx_; }
+  size_t lanes() const override { return tx_.size(); }
+  TxQueue& tx(size_t lane) override { return *tx_[lane]; }
+  RxQueue& rx(size_t lane) override { return *rx_[lane]; }
   BackendCounters counters() const override;
 
  private:
   using WireBackend::WireBackend;
 
-  std::unique_ptr<UringTx> tx_;
-  std::unique_ptr<UringRx> rx_;
+  std::vector<std::unique_ptr<UringTx>> tx_;
+  std::vector<std::unique_ptr<PacketRingRx>> rx_;
 };
 
-absl::StatusOr<std::unique_ptr<Backend>> IoUringBackend::Open(
-    const BackendOptions& options) {
-  if (options.lanes != 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("io_uring: has one lane, not ", options.lanes));
+absl::Status CheckOptions(const BackendOptions& options) {
+  if (options.lanes == 0 || options.lanes > kMaxLanes) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "io_uring: has 1 to ", kMaxLanes, " lanes, not ", options.lanes));
   }
   if (options.ring_frames == 0 || options.ring_frames > kMaxRingFrames) {
     return absl::InvalidArgumentError(
         absl::StrCat("io_uring: a ring has 1 to ", kMaxRingFrames,
                      " frames, not ", options.ring_frames));
   }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Backend>> IoUringBackend::Open(
+    const BackendOptions& options) {
+  FATHOM_RETURN_IF_ERROR(CheckOptions(options));
   FATHOM_ASSIGN_OR_RETURN(WayOut way, FindWay(options));
   std::unique_ptr<IoUringBackend> backend(new IoUringBackend(std::move(way)));
-  // The receiver first, so that no answer comes before it.
+  // The receivers first, so that no answer comes before them.
   FATHOM_ASSIGN_OR_RETURN(backend->rx_,
-                          UringRx::Open({.interface = backend->interface(),
-                                         .address = backend->source(),
-                                         .frames = options.ring_frames,
-                                         .clock = &backend->clock()}));
-  FATHOM_ASSIGN_OR_RETURN(backend->tx_,
-                          UringTx::Open({.interface = backend->interface(),
-                                         .frames = options.ring_frames,
-                                         .clock = &backend->clock()}));
+                          PacketRingRx::Open({.interface = backend->interface(),
+                                              .address = backend->source(),
+                                              .clock = &backend->clock()},
+                                             options.lanes));
+  for (size_t lane = 0; lane < options.lanes; ++lane) {
+    FATHOM_ASSIGN_OR_RETURN(auto tx,
+                            UringTx::Open({.interface = backend->interface(),
+                                           .frames = options.ring_frames,
+                                           .clock = &backend->clock()}));
+    backend->tx_.push_back(std::move(tx));
+  }
   return backend;
 }
 
 BackendCounters IoUringBackend::counters() const {
   BackendCounters counters;
-  counters.rx_dropped = rx_->TakeDropped();
-  counters.tx_failed = tx_->failed();
-  counters.own = {{"tx_retried", tx_->retried()},
-                  {"rx_rearmed", rx_->rearmed()}};
+  uint64_t retried = 0;
+  for (const auto& rx : rx_) counters.rx_dropped += rx->TakeDropped();
+  for (const auto& tx : tx_) {
+    counters.tx_failed += tx->failed();
+    retried += tx->retried();
+  }
+  counters.own = {{"tx_retried", retried}};
   AddDeviceLoss(counters);
   return counters;
 }

@@ -2,7 +2,9 @@
 #define FATHOM_BACKENDS_PACKET_SOCKET_H_
 
 #include <cstddef>
+#include <span>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "fathom/address.h"
 #include "src/base/unique_fd.h"
@@ -10,14 +12,30 @@
 
 namespace fathom {
 
-// A socket that receives from `interface` what answers probes: ICMP echo
-// replies, unreachables and time exceeded over IPv4, to `address` and to our
-// MAC, without VLAN tag. Frames are cut after `max_length` bytes and carry the
-// kernel's time stamp (SCM_TIMESTAMPNS). What is sent from here is not
-// received. Needs CAP_NET_RAW.
-absl::StatusOr<UniqueFd> OpenReceiver(const Interface& interface,
-                                      const IpAddress& address,
-                                      size_t max_length);
+// Sockets that receive from an interface what answers probes. Each is opened
+// deaf, so that several can first agree on how to share what comes in, and is
+// then told what to hear. They need CAP_NET_RAW.
+
+// A socket on `interface` that hears nothing yet, and never what is sent from
+// here.
+absl::StatusOr<UniqueFd> OpenDeaf(const Interface& interface);
+
+// Each packet goes to one of these sockets from here on, to each in its turn:
+// answers come from anywhere to one address, so that nothing else about them
+// would share them as evenly. All must be on the same interface, and deaf, or
+// the first packets go to several.
+absl::Status ShareAmong(std::span<const UniqueFd* const> sockets);
+
+struct Answers {
+  IpAddress address;  // Whom they are for. IPv4.
+  size_t max_length;  // Frames are cut after so many bytes.
+};
+
+// From here on the socket hears answers to probes: ICMP echo replies,
+// unreachables and time exceeded over IPv4, to the address and to our MAC,
+// without VLAN tag.
+absl::Status LetIn(const UniqueFd& socket, const Interface& interface,
+                   const Answers& answers);
 
 }  // namespace fathom
 

@@ -53,18 +53,7 @@ absl::Status Uring::SetUp() {
   if (result != 0) {
     return absl::ErrnoToStatus(-result, "io_uring: register a file");
   }
-  if (options_.buffers == nullptr) return absl::OkStatus();
-  return RegisterBuffers();
-}
-
-absl::Status Uring::RegisterBuffers() {
-  io_uring_buf_ring_init(options_.buffers);
-  io_uring_buf_reg registration = {};
-  registration.ring_addr = reinterpret_cast<uintptr_t>(options_.buffers);
-  registration.ring_entries = options_.buffer_count;
-  const int result = io_uring_register_buf_ring(&ring_, &registration, 0);
-  if (result == 0) return absl::OkStatus();
-  return absl::ErrnoToStatus(-result, "io_uring: register buffers");
+  return absl::OkStatus();
 }
 
 absl::StatusOr<bool> Uring::AdoptAs(pid_t self) {

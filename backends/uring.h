@@ -27,10 +27,6 @@ class Uring {
     int file;              // Registered as file 0. Outlives the ring.
     unsigned entries;      // Of the submission queue.
     unsigned completions;  // Of the completion queue.
-    // Where the ring of provided buffers is, group 0, and how many it has (a
-    // power of two); none if null.
-    io_uring_buf_ring* buffers = nullptr;
-    unsigned buffer_count = 0;
   };
 
   // PermissionDenied or Unimplemented where the kernel does not offer this.
@@ -42,7 +38,7 @@ class Uring {
 
   // Makes the ring usable by this thread. To be called before anything that
   // enters the kernel. True if the ring was made anew: then every request
-  // under way, every buffer provided and every unread completion is gone.
+  // under way and every unread completion is gone.
   absl::StatusOr<bool> Adopt() {
     // Not std::thread::id: the C library gives a thread that has ended and a
     // new one the same.
@@ -58,7 +54,6 @@ class Uring {
   explicit Uring(const Options& options) : options_(options) {}
 
   absl::Status SetUp();
-  absl::Status RegisterBuffers();
   absl::StatusOr<bool> AdoptAs(pid_t self);
 
   const Options options_;

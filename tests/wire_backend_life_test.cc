@@ -70,8 +70,10 @@ TEST_P(WireBackendTest, LendsWhatCameBeforeTheLinkWentDown) {
 
 TEST_P(WireBackendTest, RefusesWhatItCannotOpen) {
   BackendOptions options = OnVeth(64);
-  options.lanes = 2;
-  EXPECT_TRUE(absl::IsInvalidArgument(GetParam().open(options).status()));
+  for (const size_t lanes : {size_t{0}, size_t{1} << 20}) {
+    options.lanes = lanes;
+    EXPECT_TRUE(absl::IsInvalidArgument(GetParam().open(options).status()));
+  }
   options = OnVeth(64);
   options.device = "veth9";
   EXPECT_EQ(GetParam().open(options).status().message(),

@@ -168,9 +168,9 @@ TEST_P(WireBackendTest, ReceivesABurstInOrderOrCountsTheRest) {
   }
 }
 
-// More than a socket holds, while nobody listens.
+// More than any ring holds, while nobody listens.
 TEST_P(WireBackendTest, CountsWhatOverflows) {
-  constexpr uint32_t kBurst = 150'000;
+  constexpr uint32_t kBurst = 300'000;
   Open();
   far_->Send(Replies(kBurst));
   const auto numbers = ReceiveNumbers(kBurst);
