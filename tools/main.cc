@@ -30,6 +30,7 @@ int Run(int argc, char** argv) {
   fathom::AddInfo(app, exit_code);
   fathom::AddConvert(app, exit_code);
   fathom::AddRecover(app, exit_code);
+  fathom::AddDoctor(app, exit_code);
   fathom::AddLab(app, exit_code);
   try {
     app.parse(argc, argv);
