@@ -23,6 +23,12 @@ ProbeLoad Naive(const std::vector<int64_t>& arrivals) {
   std::vector<uint64_t> counts(static_cast<size_t>(by_ms.rbegin()->first) + 1);
   for (const auto& [ms, count] : by_ms) counts[static_cast<size_t>(ms)] = count;
   std::sort(counts.begin(), counts.end());
+  std::map<int64_t, uint64_t> by_window;
+  for (const auto& [ms, count] : by_ms) by_window[ms / 100] += count;
+  uint64_t busiest = 0;
+  for (const auto& [window, count] : by_window) {
+    busiest = std::max(busiest, count);
+  }
   const auto idle = std::count(counts.begin(), counts.end(), 0U);
   const auto all = static_cast<double>(counts.size());
   return {.probes = arrivals.size(),
@@ -30,6 +36,7 @@ ProbeLoad Naive(const std::vector<int64_t>& arrivals) {
           .mean_per_ms = static_cast<double>(arrivals.size()) / all,
           .p99_per_ms = counts[(counts.size() * 99 + 99) / 100 - 1],
           .max_per_ms = counts.back(),
+          .max_per_100ms = busiest,
           .idle_share = static_cast<double>(idle) / all};
 }
 
@@ -52,6 +59,7 @@ TEST(LoadMeter, CountsAsOneThatKeepsEveryMillisecond) {
     EXPECT_DOUBLE_EQ(load.mean_per_ms, expected.mean_per_ms);
     EXPECT_EQ(load.p99_per_ms, expected.p99_per_ms) << seed;
     EXPECT_EQ(load.max_per_ms, expected.max_per_ms);
+    EXPECT_EQ(load.max_per_100ms, expected.max_per_100ms);
     EXPECT_DOUBLE_EQ(load.idle_share, expected.idle_share);
   }
 }

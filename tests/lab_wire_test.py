@@ -253,6 +253,8 @@ class Cases:
         assert seen["replies"] == sum(n for _, n in answered), seen
         assert seen["replies"] == sent["answered"], (seen, sent)
         assert seen["per_ms"]["max"] >= seen["per_ms"]["p99"] >= 0
+        assert seen["per_ms"]["max"] <= seen["per_ms"]["max_100"] <= \
+            seen["probes"]
         assert 0 <= seen["per_ms"]["idle_share"] < 1
         assert seen["cpu_seconds"] > 0
 

@@ -67,6 +67,7 @@ std::string ToJson(const lab::ResponderReport& report) {
   json["per_ms"] = {{"mean", report.load.mean_per_ms},
                     {"p99", report.load.p99_per_ms},
                     {"max", report.load.max_per_ms},
+                    {"max_100", report.load.max_per_100ms},
                     {"idle_share", report.load.idle_share}};
   json["replies"] = report.replies;
   json["replies_lost"] = report.replies_lost;

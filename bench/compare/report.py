@@ -124,13 +124,14 @@ def absent_row(row, width):
     return [row["scanner"], row["asked"]] + [""] * (width - 3) + [row["why"]]
 
 
-def table(head, rows):
+def table(head, rows, left=("scanner", "notes")):
+    """Rows of text as Markdown; the columns named in `left` are words."""
     widths = [max(len(row[i]) for row in [head] + rows)
               for i in range(len(head))]
     lines = [[cell.ljust(width) for cell, width in zip(row, widths)]
              for row in [head] + rows]
     lines.insert(1, ["-" * (width - 1) + ":" if head[i] not in
-                     ("scanner", "notes") else "-" * width
+                     left else "-" * width
                      for i, width in enumerate(widths)])
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 

@@ -3,6 +3,11 @@
 #include <algorithm>
 
 namespace fathom::lab {
+namespace {
+
+constexpr uint64_t kWindow = 100;  // Milliseconds.
+
+}  // namespace
 
 void LoadMeter::Add(Instant when, uint64_t probes) {
   if (probes == 0) return;
@@ -14,11 +19,14 @@ void LoadMeter::Add(Instant when, uint64_t probes) {
   if (millisecond != millisecond_) {
     ++milliseconds_[std::min(count_, kMost)];
     milliseconds_[0] += millisecond - millisecond_ - 1;
+    if (millisecond / kWindow != millisecond_ / kWindow) window_count_ = 0;
     millisecond_ = millisecond;
     count_ = 0;
   }
   count_ += probes;
   max_ = std::max(max_, count_);
+  window_count_ += probes;
+  window_max_ = std::max(window_max_, window_count_);
 }
 
 ProbeLoad LoadMeter::Measure() const {
@@ -39,6 +47,7 @@ ProbeLoad LoadMeter::Measure() const {
       .mean_per_ms = probes / static_cast<double>(all),
       .p99_per_ms = p99,
       .max_per_ms = max_,
+      .max_per_100ms = window_max_,
       .idle_share = static_cast<double>(counts[0]) / static_cast<double>(all)};
 }
 

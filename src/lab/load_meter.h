@@ -17,6 +17,7 @@ struct ProbeLoad {
   double mean_per_ms = 0;
   uint64_t p99_per_ms = 0;  // 99 of 100 milliseconds had no more than this.
   uint64_t max_per_ms = 0;
+  uint64_t max_per_100ms = 0;
   double idle_share = 0;  // Of the milliseconds: nothing came.
 };
 
@@ -40,6 +41,8 @@ class LoadMeter {
   uint64_t millisecond_ = 0;  // The one that is being counted.
   uint64_t count_ = 0;        // Probes in it.
   uint64_t max_ = 0;
+  uint64_t window_count_ = 0;  // Probes in the 100 ms that it lies in.
+  uint64_t window_max_ = 0;
   std::array<uint64_t, kMost + 1> milliseconds_{};  // By probes; whole ones.
 };
 
