@@ -21,6 +21,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -219,8 +220,10 @@ class PlainLoop {
     size_t number = 0;
     return Measure(wire, slice, [&] {
       for (auto& frame : frames_) WriteProbe(header, number++, frame);
+      // A device without room is no reason to stop.
       return sendmmsg(fd_.get(), messages_.data(),
-                      static_cast<unsigned>(messages_.size()), 0) > 0;
+                      static_cast<unsigned>(messages_.size()), 0) > 0 ||
+             errno == ENOBUFS || errno == EAGAIN;
     });
   }
 
