@@ -77,8 +77,8 @@ int RunCommand(const DoctorFlags& flags) {
 }  // namespace
 
 void AddDoctor(CLI::App& app, int& exit_code) {
-  CLI::App* const command = app.add_subcommand(
-      "doctor", "Say what would make scans from this machine faster or safer");
+  CLI::App* const command =
+      app.add_subcommand("doctor", "Say what would make scans faster or safer");
   const auto flags = std::make_shared<DoctorFlags>();
   command
       ->add_option("-i,--interface", flags->interface,
