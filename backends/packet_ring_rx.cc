@@ -77,7 +77,7 @@ absl::StatusOr<std::unique_ptr<PacketRingRx>> PacketRingRx::Make(
 absl::StatusOr<std::vector<std::unique_ptr<PacketRingRx>>> PacketRingRx::Open(
     const Options& options, size_t queues) {
   const size_t blocks =
-      std::clamp<size_t>(kBlocksInAll / queues, 64, kMostBlocks);
+      std::clamp<size_t>(kBlocksInAll / queues, 128, kMostBlocks);
   std::vector<std::unique_ptr<PacketRingRx>> made;
   std::vector<const UniqueFd*> sockets;
   for (size_t i = 0; i < queues; ++i) {

@@ -374,8 +374,8 @@ def test_scans_are_scored_beside_each_other():
 
 
 def test_help_fits_a_screen():
-    for command in ([], ["scan"], ["info"], ["convert"], ["recover"], ["lab"],
-                    ["lab", "truth"], ["lab", "score"], ["lab", "serve"],
+    for command in ([], ["scan"], ["info"], ["convert"], ["recover"],
+                    ["doctor"], ["lab"], ["lab", "truth"], ["lab", "score"], ["lab", "serve"],
                     ["lab", "peer"], ["lab", "route"]):
         text = FATHOM.ok(*command, "--help")
         assert len(text.splitlines()) <= 32, text
