@@ -375,8 +375,8 @@ def test_scans_are_scored_beside_each_other():
 
 def test_help_fits_a_screen():
     for command in ([], ["scan"], ["info"], ["convert"], ["recover"],
-                    ["doctor"], ["lab"], ["lab", "truth"], ["lab", "score"], ["lab", "serve"],
-                    ["lab", "peer"], ["lab", "route"]):
+                    ["doctor"], ["lab"], ["lab", "truth"], ["lab", "score"],
+                    ["lab", "serve"], ["lab", "peer"], ["lab", "route"]):
         text = FATHOM.ok(*command, "--help")
         assert len(text.splitlines()) <= 32, text
         assert max(map(len, text.splitlines())) <= 80, text
