@@ -19,6 +19,7 @@ import tempfile
 import tap
 
 VERDICTS = {"ok", "better", "wrong"}
+WMEM = "/proc/sys/net/core/wmem_max"
 CLOCK = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
 
 
@@ -238,6 +239,24 @@ class Cases:
             if f"{index}: {shown[0]}@" in sh("ip link"):
                 raise tap.Skip("the same number by chance")
             assert "threaded_napi" not in self.examine()
+
+    def test_finds_small_send_buffers_where_they_are_a_limit(self):
+        fake = self.directory / "wmem_max"
+        less = ["setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin"]
+        with wire():
+            if "send_buffers" not in self.examine(prefix=less):
+                raise tap.Skip("no limit to be seen in this namespace")
+            for size, verdict in ((212_992, "better"), (8 << 20, "ok")):
+                fake.write_text(f"{size}\n")
+                sh(f"mount --bind {fake} {WMEM}")
+                try:
+                    found = self.examine(prefix=less)["send_buffers"]
+                    assert found["verdict"] == verdict, found
+                    assert str(size) in found["is"], found
+                    # Who may do what he likes has no limit.
+                    assert self.examine()["send_buffers"]["verdict"] == "ok"
+                finally:
+                    sh(f"umount {WMEM}")
 
     def test_finds_a_slow_clock(self):
         fake = self.directory / "clock"

@@ -36,6 +36,11 @@ std::optional<uint64_t> ReadField(const std::string& path,
   return std::nullopt;
 }
 
+bool HasCapability(const char* set, int capability) {
+  const auto mask = ReadField("/proc/thread-self/status", set, 16);
+  return mask && (*mask >> capability & 1) != 0;
+}
+
 std::optional<std::string> SysDirectory(const Interface& interface) {
   std::string directory = absl::StrCat("/sys/class/net/", interface.name);
   if (ReadNumber(directory + "/ifindex") != interface.index) {

@@ -20,6 +20,10 @@ std::optional<int64_t> ReadNumber(const std::string& path);
 std::optional<uint64_t> ReadField(const std::string& path,
                                   const std::string& key, int base);
 
+// Whether this thread has a capability (CAP_NET_RAW) in one of its sets:
+// CapEff, what it holds now; CapBnd, what it could be given.
+bool HasCapability(const char* set, int capability);
+
 // Where /sys shows the interface; nullopt if it shows another network
 // namespace than ours.
 std::optional<std::string> SysDirectory(const Interface& interface);

@@ -1,5 +1,6 @@
 // What packets meet in the kernel between the driver and us.
 
+#include <linux/capability.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <unistd.h>
@@ -106,6 +107,24 @@ std::optional<Finding> LookAtBacklog(const Place&) {
   return found;
 }
 
+// What waits to be sent in the device counts against the socket. Receiving
+// needs no such: its ring is as large as we like.
+std::optional<Finding> LookAtSendBuffer(const Place&) {
+  constexpr int64_t kEnough = 2 << 20;  // For a ring of 2,048 frames.
+  if (HasCapability("CapEff", CAP_NET_ADMIN)) {
+    return Finding{.is = "as large as a scan wants them"};
+  }
+  const auto most = ReadNumber("/proc/sys/net/core/wmem_max");
+  if (!most) return std::nullopt;
+  Finding found = {.is = absl::StrCat("net.core.wmem_max is ", *most)};
+  if (*most < kEnough) {
+    found.grade = Grade::kBetter;
+    found.advice = "without CAP_NET_ADMIN fewer frames can wait in the device";
+    found.command = absl::StrCat("sysctl -w net.core.wmem_max=", kEnough);
+  }
+  return found;
+}
+
 // Whether any bit of a mask of processors is set.
 bool AnyBit(const std::string& mask) {
   return mask.find_first_not_of("0,") != std::string::npos;
@@ -134,11 +153,12 @@ std::optional<Finding> LookAtRps(const Place& place) {
           "echo ", absl::Hex((uint64_t{1} << processors) - 2), " > ", file)};
 }
 
-constexpr std::array<Check, 5> kChecks = {{
+constexpr std::array<Check, 6> kChecks = {{
     {"filters", &LookAtFilters},
     {"qdisc", &LookAtQdisc},
     {"conntrack", &LookAtConntrack},
     {"backlog", &LookAtBacklog},
+    {"send_buffers", &LookAtSendBuffer},
     {"rps", &LookAtRps},
 }};
 

@@ -81,11 +81,6 @@ std::optional<Finding> LookAtIoUring(const Place&) {
   }
 }
 
-bool Has(const char* set, int capability) {
-  const auto mask = ReadField("/proc/thread-self/status", set, 16);
-  return mask && (*mask >> capability & 1) != 0;
-}
-
 struct Capability {
   const char* name;
   const char* word;  // For setcap(8).
@@ -105,10 +100,10 @@ std::optional<Finding> LookAtCapabilities(const Place& place) {
   std::vector<std::string> out_of_reach;
   std::string uses;
   for (const Capability& capability : kCapabilities) {
-    if (Has("CapEff", capability.number)) continue;
+    if (HasCapability("CapEff", capability.number)) continue;
     missing.emplace_back(capability.name);
     absl::StrAppend(&uses, uses.empty() ? "" : ", ", capability.use);
-    if (!Has("CapBnd", capability.number)) {
+    if (!HasCapability("CapBnd", capability.number)) {
       out_of_reach.emplace_back(capability.name);
     }
   }
@@ -116,7 +111,8 @@ std::optional<Finding> LookAtCapabilities(const Place& place) {
     return Finding{.is = "CAP_NET_RAW, CAP_NET_ADMIN and CAP_BPF are held"};
   }
   Finding found = {
-      .grade = Has("CapEff", CAP_NET_RAW) ? Grade::kBetter : Grade::kWrong,
+      .grade =
+          HasCapability("CapEff", CAP_NET_RAW) ? Grade::kBetter : Grade::kWrong,
       .is = absl::StrCat("without ", absl::StrJoin(missing, ", ")),
       .advice = uses,
       .command = absl::StrCat("setcap cap_net_raw,cap_net_admin,cap_bpf+ep ",
@@ -140,7 +136,7 @@ std::vector<int> NeedsOf(const std::string& backend) {
 
 bool CanBeUsed(const std::string& backend) {
   for (const int capability : NeedsOf(backend)) {
-    if (!Has("CapEff", capability)) return false;
+    if (!HasCapability("CapEff", capability)) return false;
   }
   return backend != "io_uring" || TryIoUring() == 0;
 }
