@@ -13,7 +13,6 @@
 // Budget: io_uring at 0.98 of the best loop, xdp at 5 times that.
 #include <fcntl.h>
 #include <sched.h>
-#include <signal.h>
 #include <spawn.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -22,20 +21,20 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
-#include <fstream>
 #include <functional>
 #include <memory>
-#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "bench/dropping_wire.h"
 #include "fathom/packet_io.h"
 #include "fathom/registry.h"
 #include "src/base/bytes.h"
@@ -44,9 +43,6 @@
 #include "src/base/unique_fd.h"
 #include "src/codec/headers.h"
 #include "src/net/link_socket.h"
-#include "src/net/neighbor.h"
-#include "src/net/xdp_verdict.h"
-#include "tests/netns.h"
 
 namespace fathom {
 namespace {
@@ -98,71 +94,6 @@ void WriteProbe(std::span<const std::byte> link_header, size_t number,
   Store(icmp, message);
 }
 
-// The wire: veth0 here, peer0 on the far side, which drops.
-class Wire {
- public:
-  static absl::StatusOr<Wire> Make(bool threaded) {
-    FATHOM_ASSIGN_OR_RETURN(Netns netns, Netns::Make());
-    FATHOM_RETURN_IF_ERROR(
-        netns.AddVeth("veth0", "10.0.0.2/24", "peer0", "10.0.0.1/24"));
-    FATHOM_RETURN_IF_ERROR(netns.Ip("route add default via 10.0.0.1"));
-    FATHOM_RETURN_IF_ERROR(netns.CheckIsolated());
-    FATHOM_ASSIGN_OR_RETURN(const Interface near, FindInterface("veth0"));
-    absl::StatusOr<Interface> far;
-    absl::Status dropping;
-    netns.OnFarSide([&] {
-      far = FindInterface("peer0");
-      dropping = AttachXdpVerdict("peer0", XdpVerdict::kDrop);
-      if (threaded &&
-          system("unshare -m sh -c 'mount -t sysfs none /sys && "
-                 "echo 1 >/sys/class/net/peer0/threaded' 2>/dev/null") != 0) {
-        std::puts("no threaded NAPI here");
-      }
-    });
-    FATHOM_RETURN_IF_ERROR(far.status());
-    FATHOM_RETURN_IF_ERROR(dropping);
-    return Wire(std::move(netns), near, far->mac);
-  }
-
-  const Netns& netns() const { return netns_; }
-  const Interface& near() const { return near_; }
-  std::string far_mac() const { return MacToString(far_mac_); }
-
-  std::vector<std::byte> link_header() const {
-    EthernetHeader header = {};
-    std::copy(far_mac_.begin(), far_mac_.end(), header.destination);
-    std::copy(near_.mac.begin(), near_.mac.end(), header.source);
-    header.type = kEtherTypeIpv4;
-    const auto bytes = std::as_bytes(std::span(&header, 1));
-    return {bytes.begin(), bytes.end()};
-  }
-
-  // Frames that reached the far side so far.
-  uint64_t Arrived() const {
-    uint64_t packets = 0;
-    netns_.OnFarSide([&packets] {
-      std::ifstream file("/proc/thread-self/net/dev");
-      for (std::string line; std::getline(file, line);) {
-        std::istringstream words(line);
-        std::string name;
-        uint64_t bytes = 0;
-        uint64_t count = 0;
-        words >> name >> bytes >> count;
-        if (name == "peer0:") packets = count;
-      }
-    });
-    return packets;
-  }
-
- private:
-  Wire(Netns netns, Interface near, MacAddress far_mac)
-      : netns_(std::move(netns)), near_(std::move(near)), far_mac_(far_mac) {}
-
-  Netns netns_;
-  Interface near_;
-  MacAddress far_mac_;
-};
-
 struct Speed {
   double per_second = 0;
   double cpu_nanos = 0;  // Of the sending thread, a frame; 0 if not known.
@@ -170,7 +101,7 @@ struct Speed {
 
 // Runs `send` until the slice is over; what arrived of it, by the clock.
 Speed Measure(
-    const Wire& wire, Nanos slice, const std::function<bool()>& send,
+    const DroppingWire& wire, Nanos slice, const std::function<bool()>& send,
     const std::function<void()>& finish = [] {}) {
   const uint64_t before = wire.Arrived();
   const Nanos start = Clock(CLOCK_MONOTONIC);
@@ -187,7 +118,7 @@ Speed Measure(
       .cpu_nanos = static_cast<double>(used.count()) / std::max(count, 1.0)};
 }
 
-Speed SendByBackend(const Wire& wire, Backend& backend, Nanos slice) {
+Speed SendByBackend(const DroppingWire& wire, Backend& backend, Nanos slice) {
   TxQueue& tx = backend.tx(0);
   size_t number = 0;
   return Measure(
@@ -215,7 +146,7 @@ class PlainLoop {
     }
   }
 
-  Speed Run(const Wire& wire, Nanos slice) {
+  Speed Run(const DroppingWire& wire, Nanos slice) {
     const auto header = wire.link_header();
     size_t number = 0;
     return Measure(wire, slice, [&] {
@@ -235,9 +166,11 @@ class PlainLoop {
 };
 
 // Another scanner, from its first frames on; killed at the end.
-Speed SendByProgram(const Wire& wire, const std::string& command, Nanos slice) {
+Speed SendByProgram(const DroppingWire& wire, const std::string& command,
+                    Nanos slice) {
   std::vector<std::string> words = absl::StrSplit(command, ' ');
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   posix_spawn_file_actions_t quiet;
@@ -282,7 +215,8 @@ class Contest {
   explicit Contest(const Settings& settings) : settings_(settings) {}
 
   absl::Status Run() {
-    FATHOM_ASSIGN_OR_RETURN(Wire wire, Wire::Make(settings_.threaded));
+    FATHOM_ASSIGN_OR_RETURN(const DroppingWire wire,
+                            DroppingWire::Make(settings_.threaded));
     PinToFirst();
     for (const size_t batch : {64, 1024}) {
       FATHOM_RETURN_IF_ERROR(AddLoop(wire, batch));
@@ -303,7 +237,7 @@ class Contest {
   }
 
  private:
-  absl::Status AddLoop(const Wire& wire, size_t batch) {
+  absl::Status AddLoop(const DroppingWire& wire, size_t batch) {
     FATHOM_ASSIGN_OR_RETURN(UniqueFd fd, OpenSender(wire.near(), 2048));
     const auto loop = std::make_shared<PlainLoop>(std::move(fd), batch);
     ways_.push_back(
@@ -314,7 +248,7 @@ class Contest {
   }
 
   // A backend stands on the wire only while it runs: some take it over.
-  void AddBackends(const Wire& wire) {
+  void AddBackends(const DroppingWire& wire) {
     BackendOptions options;
     options.device = "veth0";
     options.gateway_mac = wire.far_mac();
@@ -334,7 +268,7 @@ class Contest {
     }
   }
 
-  void AddPrograms(const Wire& wire) {
+  void AddPrograms(const DroppingWire& wire) {
     const std::string mac = wire.far_mac();
     const std::array<std::array<std::string, 3>, 3> programs = {{
         {"zmap, one thread", "zmap",
@@ -351,7 +285,7 @@ class Contest {
                       mac)},
     }};
     for (const auto& [name, program, command] : programs) {
-      if (system(absl::StrCat("command -v ", program, " >/dev/null").c_str())) {
+      if (!wire.netns().Run("command -v " + program + " >/dev/null").ok()) {
         std::printf("%s is not installed\n", program.c_str());
         continue;
       }

@@ -143,8 +143,12 @@ absl::Status Netns::Run(const std::string& command) const {
 }
 
 absl::Status Netns::FarIp(const std::string& arguments) const {
+  return FarRun("ip " + arguments);
+}
+
+absl::Status Netns::FarRun(const std::string& command) const {
   absl::Status status;
-  OnFarSide([&] { status = RunCommand("ip " + arguments); });
+  OnFarSide([&] { status = RunCommand(command); });
   return status;
 }
 

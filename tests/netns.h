@@ -29,8 +29,9 @@ class Netns {
   absl::Status Ip(const std::string& arguments) const;
   absl::Status FarIp(const std::string& arguments) const;
 
-  // Runs a command of the shell on the near side.
+  // Runs a command of the shell on the near or far side.
   absl::Status Run(const std::string& command) const;
+  absl::Status FarRun(const std::string& command) const;
 
   // Makes the veth pair `near_name` here, `far_name` on the far side, both up,
   // with these addresses ("10.0.0.1/24"; empty for none).
