@@ -251,6 +251,45 @@ class Cases:
         assert "masscan -oL" in rows["liar"]["why"], rows["liar"]
         assert not self.left_behind(), self.left_behind()
 
+    def test_knows_whom_it_began_when_interrupted_then(self):
+        class Interrupted(running.Child):
+            """Ctrl-C comes as soon as the process is there."""
+
+            def __init__(self, *arguments, **options):
+                super().__init__(*arguments, **options)
+                signal.raise_signal(signal.SIGINT)
+
+        class Nowhere:
+            """Runs commands where we are."""
+
+            def inside(self, command):
+                return command
+
+        (scanner,) = descriptions.read_all(
+            None, "", self.describe("sleeper", sleeper="""
+                about = "sleeps"
+                kind = "path"
+                program = "sleep"
+                command = ["{program}", "1000"]
+                at_rate = []
+                at_full_speed = []
+                fixed_seconds = 1
+                format = "csv" """))
+        plan = self.plan(["10.0.0.1"])
+        plan.directory = self.directory / "sleeping"
+        run = running.Run(scanner, plan, RATE, 1)
+        run.prepare()
+        real, running.Child = running.Child, Interrupted
+        try:
+            run.start(Nowhere(), run.values())
+            assert False, "the interrupt was lost"
+        except KeyboardInterrupt:
+            assert len(run.children) == 1
+        finally:
+            running.Child = real
+            for child in run.children:
+                child.stop(signal.SIGKILL)
+
     def test_takes_all_down_when_interrupted(self):
         fifo = self.directory / "fifo"
         os.mkfifo(fifo)

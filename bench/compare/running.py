@@ -235,11 +235,12 @@ class Run:
             stdout = str(self.directory / f"one-{len(self.children)}")
         with opened(self.scanner.stdin, "rb", os.devnull) as stdin, \
                 opened(stdout, "wb", self.directory / "stdout") as out, \
-                open(self.directory / "stderr", "ab") as errors:
-            child = Child(lab.inside(command), stdin=stdin, stdout=out,
-                          stderr=errors, cwd=self.directory,
-                          env=os.environ | environment)
-        self.children.append(child)
+                open(self.directory / "stderr", "ab") as errors, \
+                undisturbed():
+            # Whoever has begun is known, or nobody would end him.
+            self.children.append(Child(
+                lab.inside(command), stdin=stdin, stdout=out, stderr=errors,
+                cwd=self.directory, env=os.environ | environment))
 
     def supervise(self, lab):
         """Until all have ended, or their time is over."""
@@ -268,7 +269,8 @@ class Run:
             began = time.monotonic()
             try:
                 if self.scanner.companion:
-                    companions.append(self.accompany(lab))
+                    with undisturbed():
+                        companions.append(self.accompany(lab))
                 self.supervise(lab)
             finally:
                 wall = time.monotonic() - began
