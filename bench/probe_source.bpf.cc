@@ -1,11 +1,11 @@
 // Makes echo requests as fast as a driver takes them: run over a frame again
 // and again, it makes each the next probe and sends it.
 
+#include "src/base/bpf_kernel.h"
 #include "src/base/hash.h"
 #include "src/codec/headers.h"
-#include "src/lab/xdp/kernel.h"
 
-namespace fathom::lab::kernel {
+namespace fathom {
 namespace {
 
 extern "C" {
@@ -49,4 +49,4 @@ extern "C" FATHOM_SECTION("xdp") int next_probe(xdp_md* context) {
   return XDP_TX;
 }
 
-}  // namespace fathom::lab::kernel
+}  // namespace fathom

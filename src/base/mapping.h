@@ -24,6 +24,7 @@ class Mapping {
     return *this;
   }
 
+  std::byte* data() const { return bytes_.data(); }
   std::span<std::byte> bytes() const { return bytes_; }
 
  private:

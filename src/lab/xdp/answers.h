@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <array>
 
+#include "src/base/bpf_kernel.h"
 #include "src/codec/headers.h"
 #include "src/lab/model.h"
-#include "src/lab/xdp/kernel.h"
 
 namespace fathom::lab::kernel {
 

@@ -2,13 +2,10 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <linux/if_link.h>
 #include <responder_object.h>  // Made by scripts/compile_bpf.
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
 #include <new>
 #include <utility>
 
@@ -37,18 +34,12 @@ std::vector<uint64_t> SpaceWords(const Scenario& scenario) {
   return words;
 }
 
-absl::Status SetRules(bpf_object* object, const Scenario& scenario,
-                      const XdpOptions& options) {
+XdpRules RulesOf(const Scenario& scenario, const XdpOptions& options) {
   XdpRules rules = {.model = Model(scenario),
                     .mac = {},
                     .clock_mask = options.repeatable ? 0 : ~uint64_t{0}};
   std::copy(options.mac.begin(), options.mac.end(), rules.mac.begin());
-  bpf_map* const map = bpf_object__find_map_by_name(object, ".rodata.rules");
-  const int error = map == nullptr
-                        ? -ENOENT
-                        : bpf_map__set_initial_value(map, &rules, sizeof rules);
-  if (error == 0) return absl::OkStatus();
-  return Failed(error, "set the rules of the XDP program");
+  return rules;
 }
 
 // The load of the milliseconds since the first probe, in which there were so
@@ -67,41 +58,25 @@ ProbeLoad Measure(std::span<const uint64_t> bins, uint64_t last_ns) {
 
 }  // namespace
 
-void XdpProgram::Close::operator()(bpf_object* object) const {
-  bpf_object__close(object);
-}
-
-XdpProgram::XdpProgram(Object object)
-    : object_(std::move(object)),
-      program_(bpf_program__fd(
-          bpf_object__find_program_by_name(object_.get(), "respond"))) {}
+XdpProgram::XdpProgram(BpfObject object)
+    : object_(std::move(object)), program_(object_.program("respond")) {}
 
 absl::StatusOr<XdpProgram> XdpProgram::Load(const Scenario& scenario,
                                             const XdpOptions& options) {
-  // It would print what it thinks.
-  libbpf_set_print(nullptr);
-  bpf_object_open_opts open = {};
-  open.sz = sizeof open;
-  open.object_name = "fathom_lab";
-  Object object(
-      bpf_object__open_mem(kResponderObject, sizeof kResponderObject, &open));
-  if (object == nullptr) return Failed(errno, "read the XDP program");
-  FATHOM_RETURN_IF_ERROR(SetRules(object.get(), scenario, options));
-  if (const int error = bpf_object__load(object.get()); error != 0) {
-    return Failed(error, "load the XDP program");
-  }
+  FATHOM_ASSIGN_OR_RETURN(auto object,
+                          BpfObject::Open(kResponderObject, "fathom_lab"));
+  const XdpRules rules = RulesOf(scenario, options);
+  FATHOM_RETURN_IF_ERROR(object.SetConstants(
+      ".rodata.rules", std::as_bytes(std::span(&rules, 1))));
+  FATHOM_RETURN_IF_ERROR(object.Load());
   XdpProgram program(std::move(object));
   FATHOM_RETURN_IF_ERROR(program.FillSpace(scenario));
   return program;
 }
 
-int XdpProgram::MapFd(const char* name) const {
-  return bpf_object__find_map_fd_by_name(object_.get(), name);
-}
-
 absl::Status XdpProgram::FillSpace(const Scenario& scenario) {
   const std::vector<uint64_t> words = SpaceWords(scenario);
-  const int map = MapFd("space");
+  const int map = object_.map("space");
   for (uint32_t i = 0; i < kSpaceWords; ++i) {
     if (words[i] == 0) continue;
     const int error = bpf_map_update_elem(map, &i, &words[i], BPF_ANY);
@@ -111,26 +86,8 @@ absl::Status XdpProgram::FillSpace(const Scenario& scenario) {
 }
 
 absl::StatusOr<XdpMode> XdpProgram::Attach(int interface_index) {
-  int error = 0;
-  for (const auto& [mode, flag] :
-       {std::pair(XdpMode::kDriver, XDP_FLAGS_DRV_MODE),
-        std::pair(XdpMode::kGeneric, XDP_FLAGS_SKB_MODE)}) {
-    bpf_link_create_opts options = {};
-    options.sz = sizeof options;
-    options.flags = static_cast<uint32_t>(flag);
-    const int fd =
-        bpf_link_create(program_, interface_index, BPF_XDP, &options);
-    if (fd >= 0) {
-      link_ = UniqueFd(fd);
-      return mode;
-    }
-    error = fd;
-    if (error == -EBUSY || error == -EEXIST) {
-      return absl::AlreadyExistsError(
-          "attach the XDP program: the interface has one");
-    }
-  }
-  return Failed(error, "attach the XDP program");
+  FATHOM_ASSIGN_OR_RETURN(attachment_, AttachXdp(program_, interface_index));
+  return attachment_.mode;
 }
 
 absl::StatusOr<XdpProgram::Outcome> XdpProgram::Try(
@@ -155,7 +112,8 @@ absl::StatusOr<XdpProgram::Report> XdpProgram::Read() const {
   const auto processors = static_cast<size_t>(libbpf_num_possible_cpus());
   std::vector<XdpCounts> counts(processors);
   const uint32_t first_key = 0;
-  int error = bpf_map_lookup_elem(MapFd("counts"), &first_key, counts.data());
+  int error =
+      bpf_map_lookup_elem(object_.map("counts"), &first_key, counts.data());
   if (error != 0) return Failed(error, "read the counts of the XDP program");
   Report report;
   uint64_t last_ns = 0;
@@ -168,14 +126,15 @@ absl::StatusOr<XdpProgram::Report> XdpProgram::Read() const {
     last_ns = std::max(last_ns, one.last_ns);
   }
   uint64_t start_ns = 0;
-  error = bpf_map_lookup_elem(MapFd(".data.start"), &first_key, &start_ns);
+  error =
+      bpf_map_lookup_elem(object_.map(".data.start"), &first_key, &start_ns);
   if (error != 0) return Failed(error, "read when the XDP program began");
   if (last_ns == 0) return report;
   const uint64_t age = last_ns - start_ns;
   std::vector<uint64_t> bins(
       std::min<uint64_t>(kLoadBins, age / 1'000'000 + 1));
   for (uint32_t i = 0; i < bins.size(); ++i) {
-    error = bpf_map_lookup_elem(MapFd("load"), &i, &bins[i]);
+    error = bpf_map_lookup_elem(object_.map("load"), &i, &bins[i]);
     if (error != 0) return Failed(error, "read the load of the XDP program");
   }
   report.load = Measure(bins, age);

@@ -3,19 +3,16 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "src/base/unique_fd.h"
 #include "src/lab/fate.h"
 #include "src/lab/load_meter.h"
 #include "src/lab/scenario.h"
+#include "src/net/bpf_object.h"
 #include "src/net/neighbor.h"
-
-struct bpf_object;
 
 namespace fathom::lab {
 
@@ -30,11 +27,6 @@ struct XdpOptions {
   // Equal packets fare equally, whenever they come; else the time of a packet
   // is part of its chance.
   bool repeatable = false;
-};
-
-enum class XdpMode : uint8_t {
-  kDriver,   // In the driver, before there is a packet.
-  kGeneric,  // After it, where the driver knows no XDP: a third as fast.
 };
 
 class XdpProgram {
@@ -70,19 +62,13 @@ class XdpProgram {
   XdpProgram& operator=(XdpProgram&&) = default;
 
  private:
-  struct Close {
-    void operator()(bpf_object* object) const;
-  };
-  using Object = std::unique_ptr<bpf_object, Close>;
-
-  explicit XdpProgram(Object object);
+  explicit XdpProgram(BpfObject object);
 
   absl::Status FillSpace(const Scenario& scenario);
-  int MapFd(const char* name) const;
 
-  Object object_;
+  BpfObject object_;
   int program_ = -1;  // Of `object_`.
-  UniqueFd link_;
+  XdpAttachment attachment_;
 };
 
 }  // namespace fathom::lab

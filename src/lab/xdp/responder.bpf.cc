@@ -9,22 +9,13 @@
 // comes late, or twice, or cut short, or with forged packets - is left to the
 // packet sockets in user space, and so is all that is not IPv4.
 
+#include "src/base/bpf_kernel.h"
 #include "src/lab/model.h"
 #include "src/lab/xdp/answers.h"
-#include "src/lab/xdp/kernel.h"
 #include "src/lab/xdp/shared.h"
 
 namespace fathom::lab::kernel {
 namespace {
-
-// libbpf reads what a map is from its type.
-#define FATHOM_MAP(name, map_type, size, entries) \
-  struct {                                        \
-    int (*type)[map_type];                        \
-    int (*key_size)[sizeof(uint32_t)];            \
-    int (*value_size)[size];                      \
-    int (*max_entries)[entries];                  \
-  } name FATHOM_SECTION(".maps")
 
 extern "C" {
 FATHOM_MAP(space, BPF_MAP_TYPE_ARRAY, sizeof(uint64_t), kSpaceWords);

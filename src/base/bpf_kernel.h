@@ -1,18 +1,33 @@
-#ifndef FATHOM_SRC_LAB_XDP_KERNEL_H_
-#define FATHOM_SRC_LAB_XDP_KERNEL_H_
+#ifndef FATHOM_SRC_BASE_BPF_KERNEL_H_
+#define FATHOM_SRC_BASE_BPF_KERNEL_H_
 
 #include <linux/bpf.h>
 
 #include <cstddef>
 #include <cstdint>
 
-namespace fathom::lab::kernel {
+namespace fathom {
 
 // What a program in the kernel has instead of a library. For the BPF target
-// only; every number here is of the kernel's stable interface. libbpf's own
-// headers for this are C.
+// only, so that its plain names meet no others; every number here is of the
+// kernel's stable interface. libbpf's own headers for this are C.
 
 #define FATHOM_SECTION(name) __attribute__((section(name), used))
+
+// A map, within extern "C"; libbpf reads what it is from its type. One that is
+// FATHOM_SHARED_MAP can be mapped into user space.
+#define FATHOM_MAP_OF(name, map_type, size, entries, flags) \
+  struct {                                                  \
+    int (*type)[map_type];                                  \
+    int (*key_size)[sizeof(uint32_t)];                      \
+    int (*value_size)[size];                                \
+    int (*max_entries)[entries];                            \
+    int (*map_flags)[flags];                                \
+  } name FATHOM_SECTION(".maps")
+#define FATHOM_MAP(name, map_type, size, entries) \
+  FATHOM_MAP_OF(name, map_type, size, entries, 0)
+#define FATHOM_SHARED_MAP(name, size, entries) \
+  FATHOM_MAP_OF(name, BPF_MAP_TYPE_ARRAY, size, entries, BPF_F_MMAPABLE)
 
 inline void* Look(void* map, const uint32_t* key) {
   using Function = void* (*)(void*, const void*);
@@ -40,6 +55,12 @@ inline bool MoveTail(xdp_md* context, int by) {
   return reinterpret_cast<Function>(BPF_FUNC_xdp_adjust_tail)(context, by) == 0;
 }
 
+// The same for what stands before the frame.
+inline bool MoveMeta(xdp_md* context, int by) {
+  using Function = long (*)(xdp_md*, int);
+  return reinterpret_cast<Function>(BPF_FUNC_xdp_adjust_meta)(context, by) == 0;
+}
+
 // Copies `count` bytes of the frame from `offset` on. REQUIRES: count > 0.
 inline bool CopyOut(xdp_md* context, uint32_t offset, void* to,
                     uint32_t count) {
@@ -48,8 +69,30 @@ inline bool CopyOut(xdp_md* context, uint32_t offset, void* to,
                                                              to, count) == 0;
 }
 
+// Copies `count` bytes into the frame at `offset`. REQUIRES: count > 0.
+inline bool CopyIn(xdp_md* context, uint32_t offset, const void* from,
+                   uint32_t count) {
+  using Function = long (*)(xdp_md*, uint32_t, const void*, uint32_t);
+  return reinterpret_cast<Function>(BPF_FUNC_xdp_store_bytes)(context, offset,
+                                                              from, count) == 0;
+}
+
+// Of the whole frame, with what lies beyond End() if it is in pieces.
+inline uint64_t FrameLength(xdp_md* context) {
+  using Function = uint64_t (*)(xdp_md*);
+  return reinterpret_cast<Function>(BPF_FUNC_xdp_get_buff_len)(context);
+}
+
+inline uint32_t Processor() {
+  using Function = uint32_t (*)();
+  return reinterpret_cast<Function>(BPF_FUNC_get_smp_processor_id)();
+}
+
 inline uint8_t* Start(const xdp_md* context) {
   return reinterpret_cast<uint8_t*>(uint64_t{context->data});
+}
+inline const uint8_t* MetaStart(const xdp_md* context) {
+  return reinterpret_cast<const uint8_t*>(uint64_t{context->data_meta});
 }
 inline const uint8_t* End(const xdp_md* context) {
   return reinterpret_cast<const uint8_t*>(uint64_t{context->data_end});
@@ -132,6 +175,6 @@ constexpr uint32_t kMaxPacket = 1500;
   return Fold(sum);
 }
 
-}  // namespace fathom::lab::kernel
+}  // namespace fathom
 
-#endif  // FATHOM_SRC_LAB_XDP_KERNEL_H_
+#endif  // FATHOM_SRC_BASE_BPF_KERNEL_H_
