@@ -147,7 +147,16 @@ std::string AsText(const std::optional<std::span<const std::byte>>& value) {
 }
 
 absl::StatusOr<NetlinkSocket> NetlinkSocket::Open(uint32_t groups) {
-  UniqueFd fd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
+  return OpenFor(NETLINK_ROUTE, groups);
+}
+
+absl::StatusOr<NetlinkSocket> NetlinkSocket::OpenGeneric() {
+  return OpenFor(NETLINK_GENERIC, 0);
+}
+
+absl::StatusOr<NetlinkSocket> NetlinkSocket::OpenFor(int protocol,
+                                                     uint32_t groups) {
+  UniqueFd fd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol));
   if (!fd.valid()) return absl::ErrnoToStatus(errno, "open netlink socket");
   // The kernel answers at once; a lost answer must not hang the program.
   const timeval limit = {.tv_sec = 5, .tv_usec = 0};

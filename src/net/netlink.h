@@ -90,6 +90,9 @@ class NetlinkSocket {
   // `groups` are the RTMGRP_* whose news Listen() waits for.
   static absl::StatusOr<NetlinkSocket> Open(uint32_t groups = 0);
 
+  // For questions to other parts of the kernel, by generic netlink.
+  static absl::StatusOr<NetlinkSocket> OpenGeneric();
+
   // Sends the request and returns what answers it: every message of a dump, the
   // one message of a look-up, or none for an order that was obeyed. A refusal
   // by the kernel is an error whose text is that of its errno, and which
@@ -105,6 +108,7 @@ class NetlinkSocket {
  private:
   explicit NetlinkSocket(UniqueFd fd) : fd_(std::move(fd)) {}
 
+  static absl::StatusOr<NetlinkSocket> OpenFor(int protocol, uint32_t groups);
   absl::StatusOr<std::vector<std::byte>> Receive();
 
   UniqueFd fd_;
