@@ -17,36 +17,48 @@
 
 namespace fathom {
 
-// The whole of a packet from `source` to `destination`: IPv4, ICMP, and
-// `number` in the payload.
-Bytes IcmpPacket(IpAddress source, IpAddress destination, uint8_t type,
-                 uint32_t number) {
-  Bytes packet(sizeof(Ipv4Header) + sizeof(IcmpHeader) + 32);
-  const auto all = std::span(packet);
+namespace {
+
+Ipv4Header IcmpHeaderOf(IpAddress source, IpAddress destination,
+                        size_t length) {
   Ipv4Header ip = {};
   ip.version_ihl = 0x45;
-  ip.total_length = static_cast<uint16_t>(packet.size());
+  ip.total_length = static_cast<uint16_t>(length);
   ip.ttl = 9;
   ip.protocol = kProtocolIcmp;
   ip.source = source.v4();
   ip.destination = destination.v4();
   ip.checksum = InternetChecksum(std::as_bytes(std::span(&ip, 1)));
-  Store(ip, all);
+  return ip;
+}
+
+constexpr size_t kMessage = sizeof(Ipv4Header) + sizeof(IcmpHeader);
+constexpr size_t kNumberAt = 2 * kMessage;
+
+}  // namespace
+
+Bytes IcmpPacket(IpAddress source, IpAddress destination, uint8_t type,
+                 uint32_t number) {
+  Bytes packet(kNumberAt + sizeof number);
+  const auto all = std::span(packet);
+  Store(IcmpHeaderOf(source, destination, packet.size()), all);
   IcmpHeader icmp = {};
   icmp.type = type;
   icmp.sequence = static_cast<uint16_t>(number);
-  Store(icmp, all.subspan(sizeof ip));
-  Store(number, all.subspan(sizeof ip + sizeof icmp));
-  icmp.checksum = InternetChecksum(all.subspan(sizeof ip));
-  Store(icmp, all.subspan(sizeof ip));
+  Store(icmp, all.subspan(sizeof(Ipv4Header)));
+  IcmpHeader quoted = {};
+  quoted.type = kIcmpEchoRequest;
+  Store(IcmpHeaderOf(destination, source, kMessage), all.subspan(kMessage));
+  Store(quoted, all.subspan(kMessage + sizeof(Ipv4Header)));
+  Store(number, all.subspan(kNumberAt));
+  icmp.checksum = InternetChecksum(all.subspan(sizeof(Ipv4Header)));
+  Store(icmp, all.subspan(sizeof(Ipv4Header)));
   return packet;
 }
 
-// The number in a packet made by IcmpPacket().
 uint32_t NumberOf(std::span<const std::byte> packet) {
-  constexpr size_t kAt = sizeof(Ipv4Header) + sizeof(IcmpHeader);
-  if (packet.size() < kAt + sizeof(uint32_t)) return ~0U;
-  return Load<uint32_t>(packet.subspan(kAt));
+  if (packet.size() < kNumberAt + sizeof(uint32_t)) return ~0U;
+  return Load<uint32_t>(packet.subspan(kNumberAt));
 }
 
 Bytes Concat(std::span<const std::byte> a, std::span<const std::byte> b) {

@@ -21,8 +21,8 @@ using Bytes = std::vector<std::byte>;
 // Of the local experimental Ethernet type, which no kernel answers.
 inline constexpr uint16_t kExperimental = 0x88b5;
 
-// The whole of a packet from `source` to `destination`: IPv4, ICMP, and
-// `number` in the payload.
+// The whole of a packet from `source` to `destination`: IPv4, ICMP, the start
+// of an echo request the other way, as errors quote it, and `number`.
 Bytes IcmpPacket(IpAddress source, IpAddress destination, uint8_t type,
                  uint32_t number);
 
