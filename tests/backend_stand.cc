@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "fathom/registry.h"
+#include "src/net/xdp_verdict.h"
 
 namespace fathom {
 namespace {
@@ -19,6 +20,8 @@ BackendOptions InProcess(size_t ring_frames) {
 constexpr Stand kStands[] = {
     {"io_uring", true, &OnVeth},
     {"simulated", false, &InProcess},
+    {"xdp", true, &OnVeth},
+    {"xdp_live", true, &OnVeth, "xdp", true},
 };
 
 }  // namespace
@@ -51,6 +54,11 @@ void BackendTest::SetUpWire() {
       netns_->AddVeth("veth0", "10.0.0.2/24", "peer0", "10.0.0.1/24").ok());
   ASSERT_TRUE(netns_->Ip("link set veth0 address 02:00:00:00:00:02").ok());
   ASSERT_TRUE(netns_->FarIp("link set peer0 address 02:00:00:00:00:01").ok());
+  if (!stand_->peer_takes_xdp) return;
+  absl::Status status;
+  netns_->OnFarSide(
+      [&] { status = AttachXdpVerdict("peer0", XdpVerdict::kPass); });
+  ASSERT_TRUE(status.ok()) << status;
 }
 
 void BackendTest::Send(const std::vector<Bytes>& frames, size_t batch) {
@@ -67,9 +75,21 @@ void BackendTest::Send(const std::vector<Bytes>& frames, size_t batch) {
   ASSERT_TRUE(tx().Drain(kLong).ok());
 }
 
+std::vector<BackendModule> Backends() {
+  std::vector<BackendModule> modules = Register<BackendModule>::All();
+  const size_t registered = modules.size();
+  for (const Stand& stand : kStands) {
+    for (size_t i = 0; stand.backend != nullptr && i < registered; ++i) {
+      if (modules[i].name != std::string_view(stand.backend)) continue;
+      modules.push_back({stand.name, modules[i].help, modules[i].open});
+    }
+  }
+  return modules;
+}
+
 std::vector<BackendModule> BackendsOnWire() {
   std::vector<BackendModule> modules;
-  for (const BackendModule& module : Register<BackendModule>::All()) {
+  for (const BackendModule& module : Backends()) {
     const Stand* const stand = FindStand(module.name);
     if (stand != nullptr && stand->on_wire) modules.push_back(module);
   }
@@ -80,8 +100,7 @@ std::string NameOfBackend(const testing::TestParamInfo<BackendModule>& info) {
   return info.param.name;
 }
 
-INSTANTIATE_TEST_SUITE_P(All, BackendTest,
-                         testing::ValuesIn(Register<BackendModule>::All()),
+INSTANTIATE_TEST_SUITE_P(All, BackendTest, testing::ValuesIn(Backends()),
                          NameOfBackend);
 
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(WireBackendTest);

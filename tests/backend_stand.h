@@ -32,17 +32,23 @@ inline constexpr Nanos kLong = std::chrono::seconds(10);
 // How the suite stands up a backend.
 //
 // `on_wire`: it works on the near end of the veth pair, and must pass the
-// suite of those that do. `options`: what it is opened with.
+// suite of those that do. `options`: what it is opened with. `peer_takes_xdp`:
+// the far end takes what a driver's program sends, as real cards do; `backend`
+// is then the name of the one that is to show what it makes of that.
 struct Stand {
   const char* name;
   bool on_wire;
   BackendOptions (*options)(size_t ring_frames);
+  const char* backend = nullptr;  // Null: as the stand.
+  bool peer_takes_xdp = false;
 };
 
 // How to stand up the backend of this name; null if the table lacks it.
 const Stand* FindStand(std::string_view name);
 
-// The backends on a Linux interface, and their names for parameterised tests.
+// All backends, each under the name of its stand; those on a Linux interface;
+// and their names for parameterised tests.
+std::vector<BackendModule> Backends();
 std::vector<BackendModule> BackendsOnWire();
 std::string NameOfBackend(const testing::TestParamInfo<BackendModule>& info);
 

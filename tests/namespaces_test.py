@@ -230,15 +230,15 @@ class Cases:
         assert 0 < len(hops) < len(TARGETS) * TTLS, len(hops)
 
 
-def main():
+def main(kind=Cases):
     tap.isolate()
     pathlib.Path("/run/netns").mkdir(exist_ok=True)
     sh("mount -t tmpfs tmpfs /run/netns")
     try:
         with tempfile.TemporaryDirectory() as directory:
             build()
-            cases = Cases(sys.argv[1], directory)
-            return tap.run_cases([getattr(cases, name) for name in vars(Cases)
+            cases = kind(sys.argv[1], directory)
+            return tap.run_cases([getattr(cases, name) for name in vars(kind)
                                   if name.startswith("test_")])
     finally:
         for node in NODES:

@@ -15,6 +15,11 @@ class WallClock {
 
   Instant Now() const { return Instant(Read(CLOCK_MONOTONIC) + anchor_); }
 
+  // A reading of CLOCK_MONOTONIC on this clock.
+  Instant FromMonotonic(Nanos reading) const {
+    return Instant(reading + anchor_);
+  }
+
   // What must be added to a reading of CLOCK_REALTIME, such as a time stamp of
   // the kernel, to put it on this clock. That clock may be set at any time, so
   // the answer is good for the packets at hand only.

@@ -1,0 +1,204 @@
+// What the xdp backend does within the kernel: three programs.
+//
+// on_frame sees each frame that comes in over the interface, before the kernel
+// has made a packet of it. What may answer a probe it moves into memory that
+// user space sees; all else goes on to the stack untouched. The same program
+// sends: run over empty frames that the kernel makes for this, it fills each
+// with the next probe and has the driver transmit it. It is one program since
+// the kernel stops the world for 25 ms each time that one starts to run which
+// no interface has.
+//
+// on_transmitted learns what became of those frames, and on_leaving which
+// echo requests are of the host's own, so that their answers go to it as well.
+
+#include <algorithm>
+
+#include "backends/xdp/shared.h"
+#include "src/base/bpf_kernel.h"
+#include "src/codec/headers.h"
+
+namespace fathom {
+namespace {
+
+extern "C" {
+// An XdpRules, as bytes so that the compiler cannot know what is in it.
+alignas(8) char rules[sizeof(XdpRules)] FATHOM_SECTION(".rodata.rules");
+
+// The numbers of entries, and the size of a ring, are set before loading.
+FATHOM_SHARED_MAP(rings, RingSize(1 << 16), 1);
+FATHOM_SHARED_MAP(lanes, sizeof(XdpLane), 1);
+FATHOM_SHARED_MAP(host_ids, sizeof(uint64_t), kEchoIds);
+// The lane that this processor sends for, plus one.
+FATHOM_MAP(sending, BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(uint64_t), 1);
+
+char program_license[] FATHOM_SECTION("license") = "Apache-2.0";
+}
+
+constexpr uint32_t kIp = sizeof(Ipv4Header);
+constexpr uint32_t kIcmp = sizeof(IcmpHeader);
+constexpr uint32_t kMoreFragments = 0x2000;
+constexpr uint32_t kSafeCopy = 2047;  // A mask above kMaxHeard.
+
+const XdpRules& Rules() { return *reinterpret_cast<const XdpRules*>(rules); }
+
+// Where the ICMP message begins of an IPv4 packet that is no fragment, with
+// room for an ICMP header; null for all else.
+const uint8_t* FindIcmp(const uint8_t* ip, const uint8_t* end) {
+  if (ip + kIp + kIcmp > end) return nullptr;
+  const uint32_t header_length = (ip[0] & 0xfU) * 4;
+  if (ip[0] >> 4 != 4 || header_length < kIp || ip[9] != kProtocolIcmp ||
+      (Get<uint16_t>(ip + 6) &
+       Swap(static_cast<uint16_t>(kMoreFragments | kFragmentOffsetMask))) !=
+          0) {
+    return nullptr;
+  }
+  const uint8_t* const icmp = ip + header_length;
+  return icmp + kIcmp > end ? nullptr : icmp;
+}
+
+// The echo id, as in memory, of what might answer a probe of ours; -1 for all
+// else. An error must quote an echo request from our address. Which scan it is
+// of, if any, the codec tells.
+int32_t EchoIdOfAnswer(const uint8_t* icmp, const uint8_t* end) {
+  if (icmp[0] == kIcmpEchoReply) return Get<uint16_t>(icmp + 4);
+  if (icmp[0] != kIcmpUnreachable && icmp[0] != kIcmpTimeExceeded) return -1;
+  const uint8_t* const quote = icmp + kIcmp;
+  if (quote + kIp + kIcmp > end) return -1;
+  const uint32_t header_length = (quote[0] & 0xfU) * 4;
+  const uint8_t* const probe = quote + header_length;
+  if (quote[0] >> 4 != 4 || quote[9] != kProtocolIcmp ||
+      Get<uint32_t>(quote + 12) != Rules().address || header_length < kIp ||
+      probe + kIcmp > end || probe[0] != kIcmpEchoRequest) {
+    return -1;
+  }
+  return Get<uint16_t>(probe + 4);
+}
+
+// Whether the host may have asked for this itself.
+bool MayBeHosts(uint32_t echo_id, uint64_t now, bool reply) {
+  const auto* const used = Entry<uint64_t>(&host_ids, echo_id);
+  if (used == nullptr || *used == 0) return false;
+  if (*used == kMaybeHosts) return reply;
+  return now - *used < kIdLifetime;
+}
+
+// Copies the packet, from its IP header on, to the ring of this processor.
+void Keep(xdp_md* context, uint64_t now) {
+  auto* const ring = Entry<XdpRing>(&rings, Processor());
+  if (ring == nullptr) return;
+  const uint32_t header = Rules().link_header;
+  uint32_t length = static_cast<uint32_t>(FrameLength(context)) - header;
+  length = std::min(length, kMaxHeard);
+  const uint64_t size = (sizeof(XdpRecord) + length + 7) & ~uint64_t{7};
+  const uint64_t tail = ring->tail;
+  const uint64_t head = *const_cast<volatile uint64_t*>(&ring->head);
+  if (tail - head + size > uint64_t{Rules().ring_mask} + 1) {
+    ++ring->dropped;
+    return;
+  }
+  uint8_t* const at = ring->records + (tail & Rules().ring_mask);
+  auto* const record = reinterpret_cast<XdpRecord*>(at);
+  record->arrival = now;
+  record->length = length;
+  record->size = static_cast<uint32_t>(size);
+  length &= kSafeCopy;
+  if (length == 0 || length > kMaxHeard) return;
+  if (!CopyOut(context, header, at + sizeof(XdpRecord), length)) return;
+  // With its result used it is a barrier, so that the record is seen whole.
+  const volatile uint64_t before = __sync_fetch_and_add(&ring->tail, size);
+  (void)before;
+}
+
+int Hear(xdp_md* context) {
+  const uint8_t* const data = Start(context);
+  const uint8_t* const end = End(context);
+  const uint32_t header = Rules().link_header;
+  if (header != 0) {
+    const auto* const mac = Rules().mac.data();
+    if (data + sizeof(EthernetHeader) > end ||
+        Get<uint16_t>(data + 12) != Swap(kEtherTypeIpv4) ||
+        Get<uint32_t>(data) != Get<uint32_t>(mac) ||
+        Get<uint16_t>(data + 4) != Get<uint16_t>(mac + 4)) {
+      return XDP_PASS;
+    }
+  }
+  const uint8_t* const ip = data + header;
+  const uint8_t* const icmp = FindIcmp(ip, end);
+  if (icmp == nullptr || Get<uint32_t>(ip + 16) != Rules().address) {
+    return XDP_PASS;
+  }
+  const int32_t echo_id = EchoIdOfAnswer(icmp, end);
+  if (echo_id < 0) return XDP_PASS;
+  const bool reply = icmp[0] == kIcmpEchoReply;
+  const uint64_t now = Now();
+  Keep(context, now);
+  return MayBeHosts(static_cast<uint32_t>(echo_id), now, reply) ? XDP_PASS
+                                                                : XDP_DROP;
+}
+
+// Makes the frame the next probe of the lane.
+int SendNext(xdp_md* context, uint32_t lane_index) {
+  auto* const lane = Entry<XdpLane>(&lanes, lane_index);
+  auto* const current = Entry<uint64_t>(&sending, 0);
+  if (lane == nullptr || current == nullptr) return XDP_ABORTED;
+  const uint32_t slot = lane->next;
+  if (slot >= lane->count || slot >= kTxSlots) return XDP_ABORTED;
+  lane->next = slot + 1;
+  *current = uint64_t{lane_index} + 1;
+  const uint32_t length = lane->lengths[slot];
+  if (length == 0 || length > kTxSlotSize) return XDP_ABORTED;
+  if (!MoveMeta(context, kLiveMetadata)) return XDP_ABORTED;
+  const uint32_t surplus = kLiveLength + lane_index - length;
+  if (!MoveTail(context, -static_cast<int>(surplus))) return XDP_ABORTED;
+  return CopyIn(context, 0, lane->slots[slot], length) ? XDP_TX : XDP_ABORTED;
+}
+
+}  // namespace
+
+extern "C" FATHOM_SECTION("xdp.frags") int on_frame(xdp_md* context) {
+  if (context->data - context->data_meta == kLiveMetadata) {
+    return SendNext(context, context->data_end - context->data - kLiveLength);
+  }
+  return Hear(context);
+}
+
+// Of each few frames that a driver was given by another program than its own:
+// from which interface, to which, how many it took and refused. Only ours come
+// from the interface that they go to.
+extern "C" FATHOM_SECTION("raw_tp/xdp_devmap_xmit") int on_transmitted(
+    const uint64_t* arguments) {
+  if (arguments[0] != arguments[1]) return 0;
+  const auto* const current = Entry<uint64_t>(&sending, 0);
+  if (current == nullptr || *current == 0) return 0;
+  auto* const lane =
+      Entry<XdpLane>(&lanes, static_cast<uint32_t>(*current - 1));
+  if (lane == nullptr) return 0;
+  const auto taken = static_cast<uint32_t>(arguments[2]);
+  const auto refused = static_cast<uint32_t>(arguments[3]);
+  if (lane->settled + taken + refused > lane->next) return 0;
+  if (refused > 0 && lane->refusals < kMaxRefusals) {
+    XdpRefusal& refusal = lane->refused[lane->refusals & (kMaxRefusals - 1)];
+    refusal.first = lane->settled + taken;
+    refusal.count = refused;
+    ++lane->refusals;
+  }
+  lane->settled += taken + refused;
+  return 0;
+}
+
+// What the host sends by its stack; ours goes by another way.
+extern "C" FATHOM_SECTION("tc") int on_leaving(__sk_buff* context) {
+  constexpr int kGoOn = -1;
+  const auto* const data =
+      reinterpret_cast<const uint8_t*>(uint64_t{context->data});
+  const auto* const end =
+      reinterpret_cast<const uint8_t*>(uint64_t{context->data_end});
+  if (context->protocol != Swap(kEtherTypeIpv4)) return kGoOn;
+  const uint8_t* const icmp = FindIcmp(data + Rules().link_header, end);
+  if (icmp == nullptr || icmp[0] != kIcmpEchoRequest) return kGoOn;
+  auto* const used = Entry<uint64_t>(&host_ids, Get<uint16_t>(icmp + 4));
+  if (used != nullptr) *used = Now();
+  return kGoOn;
+}
+
+}  // namespace fathom
