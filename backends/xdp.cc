@@ -101,7 +101,9 @@ absl::StatusOr<Sender> XdpBackend::OpenSender(size_t lane,
                                               size_t frames) const {
   // Asked now, since the program that has come may have changed it.
   const auto features = ReadXdpFeatures(interface());
-  if (features.ok() && features->transmit) {
+  // Only the packet socket tells of frames that are longer than the MTU.
+  const bool any_fits = interface().mtu >= kMaxProbeSize;
+  if (any_fits && features.ok() && features->transmit) {
     return LiveTx::Open({.interface = interface(),
                          .hooks = hooks_.get(),
                          .clock = &clock(),
@@ -109,7 +111,7 @@ absl::StatusOr<Sender> XdpBackend::OpenSender(size_t lane,
                          .frames = frames});
   }
   // Tun and tap need the queueing discipline, which AF_XDP passes by.
-  if (interface().driver != "tun") {
+  if (any_fits && interface().driver != "tun") {
     auto af_xdp = AfXdpTx::Open({.interface = interface(),
                                  .clock = &clock(),
                                  .lane = lane,

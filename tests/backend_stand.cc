@@ -21,7 +21,7 @@ constexpr Stand kStands[] = {
     {"io_uring", true, &OnVeth},
     {"simulated", false, &InProcess},
     {"xdp", true, &OnVeth},
-    {"xdp_live", true, &OnVeth, "xdp", true},
+    {"xdp_live", true, &OnVeth, "xdp"},
 };
 
 }  // namespace
@@ -54,7 +54,7 @@ void BackendTest::SetUpWire() {
       netns_->AddVeth("veth0", "10.0.0.2/24", "peer0", "10.0.0.1/24").ok());
   ASSERT_TRUE(netns_->Ip("link set veth0 address 02:00:00:00:00:02").ok());
   ASSERT_TRUE(netns_->FarIp("link set peer0 address 02:00:00:00:00:01").ok());
-  if (!stand_->peer_takes_xdp) return;
+  if (stand_->with_peer == nullptr) return;
   absl::Status status;
   netns_->OnFarSide(
       [&] { status = AttachXdpVerdict("peer0", XdpVerdict::kPass); });
@@ -79,8 +79,8 @@ std::vector<BackendModule> Backends() {
   std::vector<BackendModule> modules = Register<BackendModule>::All();
   const size_t registered = modules.size();
   for (const Stand& stand : kStands) {
-    for (size_t i = 0; stand.backend != nullptr && i < registered; ++i) {
-      if (modules[i].name != std::string_view(stand.backend)) continue;
+    for (size_t i = 0; stand.with_peer != nullptr && i < registered; ++i) {
+      if (modules[i].name != std::string_view(stand.with_peer)) continue;
       modules.push_back({stand.name, modules[i].help, modules[i].open});
     }
   }

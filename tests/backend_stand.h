@@ -32,15 +32,14 @@ inline constexpr Nanos kLong = std::chrono::seconds(10);
 // How the suite stands up a backend.
 //
 // `on_wire`: it works on the near end of the veth pair, and must pass the
-// suite of those that do. `options`: what it is opened with. `peer_takes_xdp`:
-// the far end takes what a driver's program sends, as real cards do; `backend`
-// is then the name of the one that is to show what it makes of that.
+// suite of those that do. `options`: what it is opened with. `with_peer`: not
+// null for one more stand of the backend of this name, where the far end takes
+// what a driver's program sends, as real cards do.
 struct Stand {
   const char* name;
   bool on_wire;
   BackendOptions (*options)(size_t ring_frames);
-  const char* backend = nullptr;  // Null: as the stand.
-  bool peer_takes_xdp = false;
+  const char* with_peer = nullptr;
 };
 
 // How to stand up the backend of this name; null if the table lacks it.

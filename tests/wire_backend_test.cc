@@ -69,6 +69,23 @@ TEST_P(WireBackendTest, NeverSendsWhatItLentAndDidNotGetBackToSend) {
   }
 }
 
+// As any frame that cannot leave; those beside it do.
+TEST_P(WireBackendTest, CountsWhatIsLongerThanTheMtu) {
+  ASSERT_TRUE(netns_->Ip("link set veth0 mtu 100").ok());
+  Open(64);
+  std::vector<Bytes> frames = RandomFrames(60, 7);
+  std::vector<Bytes> fitting;
+  for (const Bytes& frame : frames) {
+    if (frame.size() <= sizeof(EthernetHeader) + 100) fitting.push_back(frame);
+  }
+  ASSERT_LT(fitting.size(), frames.size());
+  Send(frames, 30);
+  for (const Bytes& frame : fitting) {
+    ASSERT_EQ(far_->Hear(kExperimental), frame);
+  }
+  EXPECT_EQ(backend_->counters().tx_failed, frames.size() - fitting.size());
+}
+
 TEST_P(WireBackendTest, LinkHeaderLeadsToTheGateway) {
   Open();
   const EthernetHeader expected = {

@@ -234,12 +234,10 @@ TEST_P(XdpBackendTest, LeavesAllElseUntouched) {
 // A peer that is served by a thread of its own falls behind, and then its queue
 // is full. What it had no room for is sent again, and nothing twice.
 TEST_P(XdpBackendTest, SendsEachFrameOnceToASlowPeer) {
-  netns_->OnFarSide([] {
-    // Where it is not to be had the peer is only never slow.
-    [[maybe_unused]] const int result = system(
-        "unshare -m sh -c 'mount -t sysfs none /sys && "
-        "echo 1 >/sys/class/net/peer0/threaded' 2>/dev/null");
-  });
+  // Where it is not to be had the peer is only never slow.
+  (void)netns_->FarRun(
+      "unshare -m sh -c 'mount -t sysfs none /sys && "
+      "echo 1 >/sys/class/net/peer0/threaded' 2>/dev/null");
   constexpr uint32_t kCount = 10'000;  // Of a page each, for the socket.
   Open();
   uint32_t sent = 0;

@@ -62,7 +62,7 @@ absl::Status AwaitLink(int index) {
   const auto deadline = std::chrono::steady_clock::now() + kLinkPatience;
   while (true) {
     FATHOM_ASSIGN_OR_RETURN(const Interface interface, FindInterface(index));
-    const absl::Status usable = CheckUsable(interface);
+    absl::Status usable = CheckUsable(interface);
     if (usable.ok() || std::chrono::steady_clock::now() > deadline) {
       return usable;
     }

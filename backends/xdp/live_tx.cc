@@ -80,6 +80,7 @@ absl::Status LiveTx::Send(size_t count) {
   if (waiting_ == 0) {
     progress_ = clock_.Now();
     waiting_ = count;
+    fresh_ = true;
   }
   for (size_t i = 0; i < count; ++i) {
     lane_.lengths[i] = static_cast<uint32_t>(lent_[i].length);
@@ -110,7 +111,10 @@ absl::Status LiveTx::Drain(Nanos patience) {
 absl::Status LiveTx::Flush() {
   if (waiting_ == 0) return absl::OkStatus();
   const size_t before = waiting_;
-  absl::Status status = few_ && waiting_ < kFew ? SendFew() : Run();
+  // What was refused once would be lost by AF_XDP.
+  const bool few = few_ && fresh_ && waiting_ < kFew;
+  fresh_ = false;
+  absl::Status status = few ? SendFew() : Run();
   const Instant now = clock_.Now();
   if (status.ok() && waiting_ < before) {
     progress_ = now;
@@ -130,7 +134,7 @@ absl::Status LiveTx::SendFew() {
     frames[i].length = lane_.lengths[i];
     std::memcpy(frames[i].room.data(), lane_.slots[i], frames[i].length);
   }
-  const absl::Status status = few_->Send(frames.size());
+  absl::Status status = few_->Send(frames.size());
   if (!status.ok()) return status;
   const size_t rest = waiting_ - frames.size();
   std::memmove(lane_.slots[0], lane_.slots[frames.size()], rest * kTxSlotSize);

@@ -72,6 +72,7 @@ class LiveTx final : public TxQueue {
   std::vector<TxFrame> lent_;
   size_t lent_count_ = 0;
   size_t waiting_ = 0;  // Slots at the start that are to be sent.
+  bool fresh_ = false;  // They have not been tried yet.
   Instant progress_{};  // When a frame last left, while some wait.
   Instant checked_{};   // When the interface was last looked at.
   absl::Status lost_;   // Not OK once the device is gone.
