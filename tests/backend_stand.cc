@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 
+#include "absl/strings/match.h"
 #include "fathom/registry.h"
 #include "src/net/xdp_verdict.h"
 
@@ -54,6 +55,11 @@ void BackendTest::SetUpWire() {
       netns_->AddVeth("veth0", "10.0.0.2/24", "peer0", "10.0.0.1/24").ok());
   ASSERT_TRUE(netns_->Ip("link set veth0 address 02:00:00:00:00:02").ok());
   ASSERT_TRUE(netns_->FarIp("link set peer0 address 02:00:00:00:00:01").ok());
+  if (absl::StartsWith(stand_->name, "xdp")) {
+    static const absl::Status tried =
+        GetParam().open(stand_->options(64)).status();
+    if (absl::IsPermissionDenied(tried)) GTEST_SKIP() << tried;
+  }
   if (stand_->with_peer == nullptr) return;
   absl::Status status;
   netns_->OnFarSide(

@@ -13,7 +13,7 @@ namespace {
 constexpr size_t kBatch = 1024;
 
 // Naps double from the one to the other, and begin anew where one brought many
-// packets: a ring of 4 MiB holds what comes in the longest at forty million a
+// packets: a ring of 8 MiB holds what comes in the longest at ninety million a
 // second, and a thousand naps a second cost nothing.
 constexpr Nanos kShortestNap = std::chrono::microseconds(20);
 constexpr Nanos kLongestNap = std::chrono::milliseconds(1);
