@@ -19,10 +19,13 @@ BackendOptions InProcess(size_t ring_frames) {
 
 // A backend that is not in this table fails the suite: add a line for it.
 constexpr Stand kStands[] = {
-    {"io_uring", true, &OnVeth},
-    {"simulated", false, &InProcess},
-    {"xdp", true, &OnVeth},
-    {"xdp_live", true, &OnVeth, "xdp"},
+    {.name = "io_uring", .on_wire = true, .options = &OnVeth},
+    {.name = "simulated", .on_wire = false, .options = &InProcess},
+    {.name = "xdp", .on_wire = true, .options = &OnVeth},
+    {.name = "xdp_live",
+     .on_wire = true,
+     .options = &OnVeth,
+     .with_peer = "xdp"},
 };
 
 }  // namespace

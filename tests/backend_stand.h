@@ -34,12 +34,15 @@ inline constexpr Nanos kLong = std::chrono::seconds(10);
 // `on_wire`: it works on the near end of the veth pair, and must pass the
 // suite of those that do. `options`: what it is opened with. `with_peer`: not
 // null for one more stand of the backend of this name, where the far end takes
-// what a driver's program sends, as real cards do.
+// what a driver's program sends, as real cards do. The rest says where a
+// backend promises less, and so which cases are not for it.
 struct Stand {
   const char* name;
   bool on_wire;
   BackendOptions (*options)(size_t ring_frames);
   const char* with_peer = nullptr;
+  bool any_link = true;      // Works on tun and loopback, too.
+  bool finds_device = true;  // Without one given, by the route.
 };
 
 // How to stand up the backend of this name; null if the table lacks it.

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_replace.h"
 #include "src/base/unique_fd.h"
 #include "src/codec/headers.h"
 #include "tests/backend_stand.h"
@@ -69,24 +70,27 @@ TEST_P(WireBackendTest, LendsWhatCameBeforeTheLinkWentDown) {
 }
 
 TEST_P(WireBackendTest, RefusesWhatItCannotOpen) {
-  BackendOptions options = OnVeth(64);
+  BackendOptions options = stand_->options(64);
   for (const size_t lanes : {size_t{0}, size_t{1} << 20}) {
     options.lanes = lanes;
     EXPECT_TRUE(absl::IsInvalidArgument(GetParam().open(options).status()));
   }
-  options = OnVeth(64);
-  options.device = "veth9";
+  options = stand_->options(64);
+  absl::StrReplaceAll({{"veth0", "veth9"}}, &options.device);
   EXPECT_EQ(GetParam().open(options).status().message(),
             "interface veth9: no such device");
-  options = OnVeth(size_t{1} << 40);
+  options = stand_->options(size_t{1} << 40);
   EXPECT_TRUE(absl::IsInvalidArgument(GetParam().open(options).status()));
 }
 
-// Without a device and addresses given: by route and neighbour cache.
+// Without addresses given, and a device only where it must be: by route and
+// neighbour cache.
 TEST_P(WireBackendTest, FindsItsWayByTheRoute) {
   ASSERT_TRUE(netns_->Ip("route add default via 10.0.0.1").ok());
-  BackendOptions options;
-  options.toward = kTarget;
+  BackendOptions options = stand_->options(64);
+  if (stand_->finds_device) options.device.clear();
+  options.gateway.reset();
+  options.gateway_mac.clear();
   Open(options);
   EXPECT_EQ(backend_->Describe(),
             "veth0, 10.0.0.2, gateway 10.0.0.1 at 02:00:00:00:00:01");
@@ -99,7 +103,7 @@ TEST_P(WireBackendTest, SaysWhatToGrant) {
     __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
     std::array<__user_cap_data_struct, 2> none = {};
     ASSERT_EQ(syscall(SYS_capset, &header, none.data()), 0);
-    status = GetParam().open(OnVeth(64)).status();
+    status = GetParam().open(stand_->options(64)).status();
   }).join();
   EXPECT_TRUE(absl::IsPermissionDenied(status)) << status;
   EXPECT_TRUE(absl::StrContains(status.message(), "CAP_NET_RAW")) << status;
@@ -110,6 +114,7 @@ class TunBackendTest : public WireBackendTest {
   void SetUp() override {
     WireBackendTest::SetUp();
     if (!netns_) return;
+    if (!stand_->any_link) GTEST_SKIP() << "Ethernet only";
     tun_ = UniqueFd(open("/dev/net/tun", O_RDWR | O_CLOEXEC));
     if (!tun_.valid()) GTEST_SKIP() << "no /dev/net/tun";
     ifreq request = {};
@@ -211,6 +216,7 @@ TEST_P(TunBackendTest, SendsEachFrameOnceOverASlowDevice) {
 }
 
 TEST_P(WireBackendTest, WorksOnLoopback) {
+  if (!stand_->any_link) GTEST_SKIP() << "Ethernet only";
   // The kernel takes packets between its own addresses for forged, unless
   // told otherwise.
   for (const char* permit : {"route_localnet", "accept_local"}) {
