@@ -17,8 +17,21 @@ BackendOptions InProcess(size_t ring_frames) {
   return options;
 }
 
+// The same interface through DPDK.
+BackendOptions OnVethByDpdk(size_t ring_frames) {
+  BackendOptions options = OnVeth(ring_frames);
+  options.device = "net_af_packet0,iface=veth0";
+  return options;
+}
+
 // A backend that is not in this table fails the suite: add a line for it.
 constexpr Stand kStands[] = {
+    {.name = "dpdk",
+     .on_wire = true,
+     .options = &OnVethByDpdk,
+     .most_lanes = 64,
+     .any_link = false,
+     .finds_device = false},
     {.name = "io_uring", .on_wire = true, .options = &OnVeth},
     {.name = "simulated", .on_wire = false, .options = &InProcess},
     {.name = "xdp", .on_wire = true, .options = &OnVeth},
