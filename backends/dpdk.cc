@@ -17,6 +17,8 @@
 namespace fathom {
 namespace {
 
+constexpr size_t kEthernetMtu = 1500;
+
 class DpdkBackend final : public WireBackend {
  public:
   static absl::StatusOr<std::unique_ptr<Backend>> Open(
@@ -56,10 +58,14 @@ absl::StatusOr<std::unique_ptr<Backend>> DpdkBackend::Open(
 
 void DpdkBackend::AddLane(size_t ring_frames) {
   const size_t lane = tx_.size();
-  tx_.push_back(std::make_unique<DpdkTx>(DpdkTx::Options{.port = port_.get(),
-                                                         .lane = lane,
-                                                         .frames = ring_frames,
-                                                         .clock = &clock()}));
+  // Where the kernel has no interface, a card takes more than any probe.
+  const size_t mtu = interface().mtu == 0 ? kEthernetMtu : interface().mtu;
+  tx_.push_back(std::make_unique<DpdkTx>(
+      DpdkTx::Options{.port = port_.get(),
+                      .lane = lane,
+                      .frames = ring_frames,
+                      .clock = &clock(),
+                      .longest = link_header().size() + mtu}));
   DpdkTx* const answering =
       port_->shared_with_kernel() ? nullptr : tx_.back().get();
   rx_.push_back(std::make_unique<DpdkRx>(DpdkRx::Options{.port = port_.get(),

@@ -26,7 +26,8 @@ DpdkTx::DpdkTx(const Options& options)
       queue_(static_cast<uint16_t>(options.lane)),
       pool_(options.port->tx_pool(options.lane)),
       clock_(*options.clock),
-      frames_(std::min(options.frames, kMaxLent)) {
+      frames_(std::min(options.frames, kMaxLent)),
+      longest_(options.longest) {
   row_.reserve(frames_);
   lent_.resize(frames_);
 }
@@ -54,7 +55,7 @@ absl::Status DpdkTx::Send(size_t count) {
     row_[i]->data_len = static_cast<uint16_t>(lent_[i].length);
     row_[i]->pkt_len = static_cast<uint32_t>(lent_[i].length);
   }
-  if (lent_count_ != 0) waiting_ = count;
+  if (lent_count_ != 0) waiting_ = SetAsideTooLong(count);
   lent_count_ = 0;
   const size_t due = waiting_;
   if (due != 0) Push();
@@ -90,6 +91,19 @@ void DpdkTx::SendAside(std::span<const std::byte> frame) {
   if (rte_eth_tx_burst(port_.id(), queue_, &mbuf, 1) != 1) {
     rte_pktmbuf_free(mbuf);
   }
+}
+
+// Of the first `count` frames, moves those to the front that the device will
+// take; drivers let the others vanish, or stop at them. Returns how many.
+size_t DpdkTx::SetAsideTooLong(size_t count) {
+  const auto end = row_.begin() + static_cast<ptrdiff_t>(count);
+  const auto fits = [this](const rte_mbuf* mbuf) {
+    return mbuf->pkt_len <= longest_;
+  };
+  if (std::all_of(row_.begin(), end, fits)) return count;
+  const auto first = std::stable_partition(row_.begin(), end, fits);
+  failed_.Add(static_cast<uint64_t>(end - first));
+  return static_cast<size_t>(first - row_.begin());
 }
 
 // Hands the device as many of those that wait as it takes.

@@ -30,6 +30,7 @@ class DpdkTx final : public TxQueue {
     size_t lane;
     size_t frames;  // At most as many are lent.
     const WallClock* clock;
+    size_t longest = 1514;  // Frames that the device takes, in bytes.
   };
 
   explicit DpdkTx(const Options& options);
@@ -44,11 +45,13 @@ class DpdkTx final : public TxQueue {
   // Sends one frame besides, or not: the device may have no room. Any thread.
   void SendAside(std::span<const std::byte> frame);
 
-  // Frames that were to go out as the device was lost. Any thread may ask.
+  // Frames that were to go out as the device was lost, or were too long for it.
+  // Any thread may ask.
   uint64_t failed() const { return failed_.value(); }
 
  private:
   void Push();
+  size_t SetAsideTooLong(size_t count);
   void GiveUp(size_t count);
   void Stock(size_t count);
 
@@ -57,6 +60,7 @@ class DpdkTx final : public TxQueue {
   rte_mempool* const pool_;
   const WallClock& clock_;
   const size_t frames_;
+  const size_t longest_;
   std::mutex burst_;            // Held while the device takes frames.
   std::vector<rte_mbuf*> row_;  // In order; the first waiting_ are to be sent.
   size_t waiting_ = 0;

@@ -29,7 +29,6 @@ constexpr Stand kStands[] = {
     {.name = "dpdk",
      .on_wire = true,
      .options = &OnVethByDpdk,
-     .most_lanes = 64,
      .any_link = false,
      .finds_device = false},
     {.name = "io_uring", .on_wire = true, .options = &OnVeth},

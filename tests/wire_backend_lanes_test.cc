@@ -146,14 +146,16 @@ TEST_P(LanesTest, SendsFromAllLanesAtOnce) {
           [=, this] { SendNumbers(lane, lane * kEach, (lane + 1) * kEach); });
     }
   }
-  std::array<uint32_t, kLanes> next = {0, kEach};
+  // In any order: what finds no room in the device is sent again.
+  std::vector<bool> came(kLanes * kEach);
   for (uint32_t i = 0; i < kLanes * kEach; ++i) {
     const auto frame = far_->Hear(kEtherTypeIpv4);
     ASSERT_TRUE(frame) << i;
     const uint32_t number =
         NumberOf(std::span(*frame).subspan(sizeof(EthernetHeader)));
     ASSERT_LT(number, kLanes * kEach);
-    ASSERT_EQ(number, next[number / kEach]++);
+    ASSERT_FALSE(came[number]) << number;
+    came[number] = true;
   }
   EXPECT_EQ(backend_->counters().tx_failed, 0U);
 }

@@ -30,8 +30,9 @@ constexpr size_t kMaxRingMemory = size_t{256} << 20;
 constexpr auto kLinkPatience = std::chrono::seconds(10);
 constexpr auto kLinkStep = std::chrono::milliseconds(20);
 
-size_t Processors() {
-  return static_cast<size_t>(std::max(libbpf_num_possible_cpus(), 1));
+// One for each lane on each processor.
+size_t RingsFor(size_t lanes) {
+  return static_cast<size_t>(std::max(libbpf_num_possible_cpus(), 1)) * lanes;
 }
 
 uint32_t BigEndianWord(uint32_t value) { return __builtin_bswap32(value); }
@@ -41,7 +42,7 @@ XdpRules RulesOf(const XdpHooks::Options& options) {
       .mac = {},
       .address = BigEndianWord(options.address.v4()),
       .link_header = static_cast<uint32_t>(LinkHeaderSize(options.interface)),
-      .rings = static_cast<uint32_t>(Processors()),
+      .lanes = static_cast<uint32_t>(options.lanes),
       .ring_mask = static_cast<uint32_t>(options.ring_bytes - 1)};
   std::copy(options.interface.mac.begin(), options.interface.mac.end(),
             rules.mac.begin());
@@ -74,7 +75,7 @@ absl::Status AwaitLink(int index) {
 
 absl::StatusOr<XdpHooks> XdpHooks::Attach(const Options& options) {
   Options fitting = options;
-  while (fitting.ring_bytes * Processors() > kMaxRingMemory) {
+  while (fitting.ring_bytes * RingsFor(options.lanes) > kMaxRingMemory) {
     fitting.ring_bytes /= 2;
   }
   FATHOM_ASSIGN_OR_RETURN(auto object,
@@ -84,7 +85,7 @@ absl::StatusOr<XdpHooks> XdpHooks::Attach(const Options& options) {
       ".rodata.rules", std::as_bytes(std::span(&rules, 1))));
   FATHOM_RETURN_IF_ERROR(object.Resize(
       "rings", RingSize(static_cast<uint32_t>(fitting.ring_bytes)),
-      rules.rings));
+      static_cast<uint32_t>(RingsFor(options.lanes))));
   FATHOM_RETURN_IF_ERROR(object.Resize("lanes", sizeof(XdpLane),
                                        static_cast<uint32_t>(options.lanes)));
   FATHOM_RETURN_IF_ERROR(Explain(object.Load()));
@@ -98,7 +99,7 @@ absl::StatusOr<XdpHooks> XdpHooks::Attach(const Options& options) {
 XdpHooks::XdpHooks(const Options& options, BpfObject object)
     : interface_(options.interface),
       object_(std::move(object)),
-      rings_(Processors()),
+      rings_(RingsFor(options.lanes)),
       ring_bytes_(options.ring_bytes),
       program_(object_.program("on_frame")) {}
 

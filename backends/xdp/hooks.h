@@ -25,7 +25,7 @@ class XdpHooks {
     Interface interface;
     IpAddress address;  // Answers to it are kept.
     size_t lanes;
-    size_t ring_bytes;  // Of each processor's ring; a power of two.
+    size_t ring_bytes;  // Of each ring; a power of two.
   };
 
   // AlreadyExists if another XDP program sees the interface's frames.

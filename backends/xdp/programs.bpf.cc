@@ -82,9 +82,19 @@ bool MayBeHosts(uint32_t echo_id, uint64_t now, bool reply) {
   return now - *used < kIdLifetime;
 }
 
-// Copies the packet, from its IP header on, to the ring of this processor.
+// The ring of this processor for the lane whose turn it is.
+XdpRing* NextRing() {
+  const uint32_t lanes = Rules().lanes;
+  const uint32_t first = Processor() * lanes;
+  auto* const ring = Entry<XdpRing>(&rings, first);
+  if (ring == nullptr || lanes <= 1) return ring;
+  const auto turn = static_cast<uint32_t>(ring->turns++ % lanes);
+  return Entry<XdpRing>(&rings, first + turn);
+}
+
+// Copies the packet, from its IP header on, to a ring.
 void Keep(xdp_md* context, uint64_t now) {
-  auto* const ring = Entry<XdpRing>(&rings, Processor());
+  auto* const ring = NextRing();
   if (ring == nullptr) return;
   const uint32_t header = Rules().link_header;
   uint32_t length = static_cast<uint32_t>(FrameLength(context)) - header;

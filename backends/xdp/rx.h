@@ -21,8 +21,8 @@ namespace fathom {
 // queue sleeps, for a millisecond at most: the time of arrival is the
 // program's, so hearing late costs nothing.
 //
-// A lane reads every so-manieth ring. What a card's queue brings may move from
-// one processor to another, so packets are lent in the order of arrival.
+// A lane reads its ring of each processor. What a card's queue brings may move
+// from one processor to another, so packets are lent in the order of arrival.
 class XdpRx final : public RxQueue {
  public:
   struct Options {

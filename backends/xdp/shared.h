@@ -15,14 +15,15 @@ struct XdpRules {
   std::array<uint8_t, 8> mac;  // Of the interface, and two zeros.
   uint32_t address;            // That probes come from, as in memory.
   uint32_t link_header;        // Bytes before the IP header.
-  uint32_t rings;
+  uint32_t lanes;
   uint32_t ring_mask;  // The bytes of a ring's records, less one.
 };
 
-// ---- Receiving: a ring for each processor, since a processor runs one
-// program at a time. Records follow one another; positions only grow, and are
-// taken modulo the ring's size. A record begins within that size, and ends in
-// the slack behind it if need be.
+// ---- Receiving: a ring for each lane on each processor, since a processor
+// runs one program at a time. Lanes are served by turns, whichever processors
+// the card interrupts. The rings of a processor stand together. Records follow
+// one another; positions only grow, and are taken modulo the ring's size. A
+// record begins within that size, and ends in the slack behind it if need be.
 
 // No packet is longer: Ethernet's 1,500 bytes. What is longer is cut.
 inline constexpr uint32_t kMaxHeard = 1500;
@@ -40,6 +41,7 @@ struct XdpRing {
   // Written by the program.
   alignas(64) uint64_t tail;
   uint64_t dropped;  // Packets that found the ring full.
+  uint64_t turns;    // In the first ring of a processor: packets so far.
   // Written by user space.
   alignas(64) uint64_t head;
   alignas(64) uint8_t records[1];  // As many as the ring has, and the slack.

@@ -41,9 +41,9 @@ void Pacer::SetRate(uint64_t rate, Instant now) {
 }
 
 uint64_t Pacer::MostEven(uint64_t credit) const {
-  // Half a quantum more than is sent at once, or every sleep that ends late
-  // would cost what is earned meanwhile.
-  const uint64_t usual = quantum_ * kProbe / 2 * 3;
+  // A little more than is sent at once, or every sleep that ends late would
+  // cost what is earned meanwhile.
+  const uint64_t usual = quantum_ * kProbe / 4 * 5;
   const uint64_t tolerated = rate_ * static_cast<uint64_t>(kTolerated.count());
   return credit <= tolerated ? usual : usual + (credit - tolerated) / 4;
 }

@@ -19,7 +19,7 @@ namespace fathom {
 // lost, so a laptop that wakes from sleep does not flood. In any window of t
 // seconds at most rate * t + burst() probes go.
 //
-// The one that holds evenness keeps one quantum and a half, so that little goes
+// The one that holds evenness keeps one quantum and a quarter, so that little goes
 // at once, and earns the more the later the pacer is: rate * (1 + lateness /
 // kCatchUp). So a stall of four milliseconds is made up by going a tenth faster
 // for a while. Only on a machine where it falls behind by more than kTolerated
@@ -28,7 +28,7 @@ namespace fathom {
 //
 // To sleep rather than spin, send what Allowed() allows and wait until
 // NextDue(): probes go in quanta of kQuantum's worth, or one by one at lower
-// rates, so there are at most ten thousand waits a second, at any rate. Only a
+// rates, so there are at most five thousand waits a second, at any rate. Only a
 // pacer that is late by more than kLate asks for shorter waits.
 //
 // One thread.
@@ -38,7 +38,7 @@ class Pacer {
   static constexpr Nanos kMakeUp = std::chrono::milliseconds(50);
   static constexpr Nanos kCatchUp = std::chrono::milliseconds(40);
   static constexpr Nanos kTolerated = std::chrono::milliseconds(10);
-  static constexpr Nanos kQuantum = std::chrono::microseconds(100);
+  static constexpr Nanos kQuantum = std::chrono::microseconds(200);
   static constexpr Nanos kLate = std::chrono::milliseconds(1);
 
   // The first quantum may go at `start`.
