@@ -30,7 +30,8 @@ constexpr Stand kStands[] = {
      .on_wire = true,
      .options = &OnVethByDpdk,
      .any_link = false,
-     .finds_device = false},
+     .finds_device = false,
+     .shares_by_turns = false},
     {.name = "io_uring", .on_wire = true, .options = &OnVeth},
     {.name = "simulated", .on_wire = false, .options = &InProcess},
     {.name = "xdp", .on_wire = true, .options = &OnVeth},
@@ -114,6 +115,14 @@ std::vector<BackendModule> BackendsOnWire() {
     const Stand* const stand = FindStand(module.name);
     if (stand != nullptr && stand->on_wire) modules.push_back(module);
   }
+  return modules;
+}
+
+std::vector<BackendModule> BackendsOnAnyLink() {
+  std::vector<BackendModule> modules = BackendsOnWire();
+  std::erase_if(modules, [](const BackendModule& module) {
+    return !FindStand(module.name)->any_link;
+  });
   return modules;
 }
 

@@ -43,6 +43,8 @@ struct Stand {
   const char* with_peer = nullptr;
   bool any_link = true;      // Works on tun and loopback, too.
   bool finds_device = true;  // Without one given, by the route.
+  // Lanes share packets by turns, not by a hash of their addresses.
+  bool shares_by_turns = true;
 };
 
 // How to stand up the backend of this name; null if the table lacks it.
@@ -52,6 +54,7 @@ const Stand* FindStand(std::string_view name);
 // and their names for parameterised tests.
 std::vector<BackendModule> Backends();
 std::vector<BackendModule> BackendsOnWire();
+std::vector<BackendModule> BackendsOnAnyLink();
 std::string NameOfBackend(const testing::TestParamInfo<BackendModule>& info);
 
 // veth0 of the near end, with everything given.

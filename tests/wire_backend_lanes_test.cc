@@ -21,7 +21,7 @@ class LanesTest : public WireBackendTest {
   void SetUp() override {
     WireBackendTest::SetUp();
     if (!netns_) return;
-    BackendOptions options = OnVeth(2048);
+    BackendOptions options = stand_->options(2048);
     options.lanes = kLanes;
     auto opened = GetParam().open(options);
     if (absl::IsInvalidArgument(opened.status())) {
@@ -95,18 +95,23 @@ TEST_P(LanesTest, HasTheLanesThatWereAskedFor) {
   EXPECT_EQ(backend_->lanes(), kLanes);
 }
 
-// Whether one router answers or thousands.
+// Whether one router answers or thousands; by turns, no lane has more than its
+// ring holds.
 TEST_P(LanesTest, HearsEachReplyOnOneLaneAndSomeOnEach) {
   for (const uint32_t addresses : {1U, 3U, 5'000U}) {
+    if (!stand_->shares_by_turns && addresses < 1'000) continue;
+    const uint64_t before = backend_->counters().rx_dropped;
     far_->Send(RepliesOf(addresses));
-    const auto heard = HearAll(kBurst);
-    EXPECT_GT(heard[0].size(), kBurst / 10) << addresses;
-    EXPECT_GT(heard[1].size(), kBurst / 10) << addresses;
+    const auto heard = HearAll(kBurst + before);
+    EXPECT_GT(heard[0].size(), kBurst / 20) << addresses;
+    EXPECT_GT(heard[1].size(), kBurst / 20) << addresses;
     std::vector<uint32_t> all = heard[0];
     all.insert(all.end(), heard[1].begin(), heard[1].end());
     std::sort(all.begin(), all.end());
-    ASSERT_EQ(all.size(), kBurst) << addresses;
-    for (uint32_t i = 0; i < kBurst; ++i) ASSERT_EQ(all[i], i) << addresses;
+    EXPECT_EQ(std::adjacent_find(all.begin(), all.end()), all.end());
+    const uint64_t dropped = backend_->counters().rx_dropped - before;
+    ASSERT_EQ(all.size() + dropped, kBurst) << addresses;
+    EXPECT_TRUE(dropped == 0 || !stand_->shares_by_turns);
   }
 }
 
