@@ -32,7 +32,7 @@ constexpr Nanos kLookEvery = std::chrono::milliseconds(2);
 
 // What a card sends, and a veth's other end takes in, is a hundred frames or
 // more in this time.
-constexpr Nanos kRefusedNap = std::chrono::microseconds(50);
+constexpr Nanos kRefusedNap = std::chrono::microseconds(10);
 
 }  // namespace
 

@@ -1,8 +1,11 @@
 #include "src/engine/discovery.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <new>
 
 #include "src/base/hash.h"
 
@@ -17,10 +20,22 @@ uint64_t CellKey(uint64_t path, int ttl) {
   return Mix(path ^ static_cast<uint8_t>(ttl));
 }
 
+// Zeros, on huge pages if the kernel has some.
+template <typename Cell>
+Cell* MakeCells(size_t count) {
+  constexpr size_t kHugePage = size_t{2} << 20;
+  const size_t size = count * sizeof(Cell);
+  void* const room = aligned_alloc(std::min(kHugePage, size), size);
+  if (room == nullptr) throw std::bad_alloc();
+  madvise(room, size, MADV_HUGEPAGE);
+  return new (room) Cell[count]();
+}
+
 }  // namespace
 
 Discovery::Discovery(uint64_t cells)
-    : cells_(std::bit_ceil(std::clamp<uint64_t>(cells, 1024, kMaxCells))) {}
+    : mask_(std::bit_ceil(std::clamp<uint64_t>(cells, 1024, kMaxCells)) - 1),
+      cells_(MakeCells<Cell>(mask_ + 1)) {}
 
 void Discovery::Consume(Instant /*now*/, std::span<const Reply> replies) {
   std::array<Sighting, kBatch> batch;

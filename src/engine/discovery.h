@@ -4,9 +4,10 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
+#include <memory>
 #include <optional>
 #include <span>
-#include <vector>
 
 #include "fathom/reply_sink.h"
 #include "src/base/distinct_counter.h"
@@ -57,11 +58,18 @@ class Discovery final : public ReplySink {
   };
 
   void Hear(const Sighting& sighting);
-  Cell& At(uint64_t key) { return cells_[key & (cells_.size() - 1)]; }
+  Cell& At(uint64_t key) { return cells_[key & mask_]; }
   // The responder heard at a cell, if it is still known.
   std::optional<uint64_t> ResponderAt(uint64_t key);
 
-  std::vector<Cell> cells_;
+  // The cells are all over the table, and half of them on pages that no table
+  // of pages near the processor knows: so on huge ones, where there are any.
+  struct Free {
+    void operator()(Cell* cells) const { free(cells); }
+  };
+
+  const size_t mask_;
+  const std::unique_ptr<Cell[], Free> cells_;
   DistinctCounter interfaces_;
   DistinctCounter links_;
 };

@@ -23,7 +23,7 @@ namespace fathom {
 // is given must outlive the prober.
 class Prober {
  public:
-  static constexpr size_t kBatch = 256;
+  static constexpr size_t kBatch = 1024;
 
   struct Parts {
     Strategy& strategy;
