@@ -28,7 +28,7 @@ namespace fathom {
 //
 // To sleep rather than spin, send what Allowed() allows and wait until
 // NextDue(): probes go in quanta of kQuantum's worth, or one by one at lower
-// rates, so there are at most five thousand waits a second, at any rate. Only a
+// rates, so there are at most four thousand waits a second, at any rate. Only a
 // pacer that is late by more than kLate asks for shorter waits.
 //
 // One thread.
@@ -38,7 +38,7 @@ class Pacer {
   static constexpr Nanos kMakeUp = std::chrono::milliseconds(50);
   static constexpr Nanos kCatchUp = std::chrono::milliseconds(40);
   static constexpr Nanos kTolerated = std::chrono::milliseconds(10);
-  static constexpr Nanos kQuantum = std::chrono::microseconds(200);
+  static constexpr Nanos kQuantum = std::chrono::microseconds(250);
   static constexpr Nanos kLate = std::chrono::milliseconds(1);
 
   // The first quantum may go at `start`.
