@@ -172,6 +172,19 @@ class Cases:
         assert counts["sent"] == counts["answered"] == len(cells), counts
         assert counts["unanswered"] == 0, counts
 
+    def test_maps_the_same_by_many_lanes_and_on_one_processor(self):
+        """Threads of each lane, pinned; and one thread for everything."""
+        for name, more in [("lanes", ("--lanes", 3, "--pin", 0)),
+                           ("turns", ("--pin", 0))]:
+            done = self.scan(name, *more)
+            assert done.returncode == 0, done.stderr
+            routers, host = self.router_links(name)
+            assert routers == true_links(), (name, routers ^ true_links())
+            assert len(host) == len(TARGETS), (name, host)
+            counts = self.fathom.manifest(name)["probes"]
+            assert counts["sent"] == counts["answered"] == \
+                len(TARGETS) * TTLS, (name, counts)
+
     def test_reports_what_rate_limits_hide_as_missing(self):
         limit_icmp(True)
         done = self.scan("limited")
