@@ -41,7 +41,7 @@ class DiscardBackend final : public Backend, TxQueue, RxQueue {
   std::vector<Sent>* log = nullptr;
 
  private:
-  static constexpr size_t kFrames = 256;
+  static constexpr size_t kFrames = 1024;
   static constexpr std::array<std::byte, 14> kEthernet{};
 
   std::span<TxFrame> Lend(size_t want) override {

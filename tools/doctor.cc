@@ -82,7 +82,7 @@ void AddDoctor(CLI::App& app, int& exit_code) {
   const auto flags = std::make_shared<DoctorFlags>();
   command
       ->add_option("-i,--interface", flags->interface,
-                   "look at this one [that of the route to the Internet]")
+                   "look at this one [of the route to the Internet]")
       ->type_name("DEV");
   command
       ->add_option("-o,--output", flags->directory,

@@ -19,12 +19,12 @@ namespace fathom {
 // lost, so a laptop that wakes from sleep does not flood. In any window of t
 // seconds at most rate * t + burst() probes go.
 //
-// The one that holds evenness keeps one quantum and a quarter, so that little goes
-// at once, and earns the more the later the pacer is: rate * (1 + lateness /
-// kCatchUp). So a stall of four milliseconds is made up by going a tenth faster
-// for a while. Only on a machine where it falls behind by more than kTolerated
-// all the same, since every sleep ends late, are there larger batches: of a
-// quarter of the lateness beyond that.
+// The one that holds evenness keeps one quantum and a quarter, so that little
+// goes at once, and earns the more the later the pacer is: rate * (1 + lateness
+// / kCatchUp). So a stall of four milliseconds is made up by going a tenth
+// faster for a while. Only on a machine where it falls behind by more than
+// kTolerated all the same, since every sleep ends late, are there larger
+// batches: of a quarter of the lateness beyond that.
 //
 // To sleep rather than spin, send what Allowed() allows and wait until
 // NextDue(): probes go in quanta of kQuantum's worth, or one by one at lower
