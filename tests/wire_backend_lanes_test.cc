@@ -151,8 +151,9 @@ TEST_P(LanesTest, SendsFromAllLanesAtOnce) {
           [=, this] { SendNumbers(lane, lane * kEach, (lane + 1) * kEach); });
     }
   }
-  // In any order: what finds no room in the device is sent again.
   std::vector<bool> came(kLanes * kEach);
+  std::array<uint32_t, kLanes> next = {0, kEach};
+  bool in_order = true;
   for (uint32_t i = 0; i < kLanes * kEach; ++i) {
     const auto frame = far_->Hear(kEtherTypeIpv4);
     ASSERT_TRUE(frame) << i;
@@ -161,8 +162,16 @@ TEST_P(LanesTest, SendsFromAllLanesAtOnce) {
     ASSERT_LT(number, kLanes * kEach);
     ASSERT_FALSE(came[number]) << number;
     came[number] = true;
+    in_order = in_order && number == next[number / kEach]++;
   }
-  EXPECT_EQ(backend_->counters().tx_failed, 0U);
+  // What finds no room in the device is sent again, after those behind it.
+  const BackendCounters counters = backend_->counters();
+  const bool retried = std::any_of(
+      counters.own.begin(), counters.own.end(), [](const auto& own) {
+        return own.first == "tx_retried" && own.second > 0;
+      });
+  EXPECT_TRUE(in_order || retried);
+  EXPECT_EQ(counters.tx_failed, 0U);
 }
 
 TEST_P(LanesTest, SaysOnEachLaneThatTheInterfaceIsGone) {
