@@ -273,6 +273,9 @@ TEST(TargetSet, FindsEveryTargetAndNothingElse) {
       for (const uint32_t near : {numbers[i] - 1, numbers[i] + 1}) {
         ASSERT_EQ(targets.Find(IpAddress::V4(near)).has_value(),
                   chosen.contains(near));
+        ASSERT_EQ(targets.LowerBound(IpAddress::V4(near)),
+                  std::lower_bound(numbers.begin(), numbers.end(), near) -
+                      numbers.begin());
       }
     }
     for (const uint32_t end : {0U, ~0U}) {
@@ -302,6 +305,21 @@ TEST(Deal, GivesEveryTargetToOneShardEvenly) {
     }
     std::sort(all.begin(), all.end());
     EXPECT_EQ(all, Numbers(targets));
+  }
+}
+
+TEST(Deal, KeepsWhatSharesAPathTogether) {
+  for (uint32_t block = 0; block < 5000; ++block) {
+    const uint32_t first = block * 65'599 << 8;
+    for (const uint32_t other : {1U, 77U, 255U}) {
+      const IpAddress a = IpAddress::V4(first),
+                      b = IpAddress::V4(first + other);
+      ASSERT_EQ(ShardOf(a, 61), ShardOf(b, 61));
+      ASSERT_EQ(LaneOf(a, 16), LaneOf(b, 16));
+    }
+    const IpAddress a = IpAddress::V6(block, 1),
+                    b = IpAddress::V6(block, ~0ULL);
+    ASSERT_EQ(ShardOf(a, 61), ShardOf(b, 61));
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 
@@ -53,6 +54,9 @@ struct StrategyOptions {
   Ttl max_ttl{32};
   uint64_t seed = 0;
   uint8_t probes = 1;  // To each target and TTL, where all are probed.
+  // Whether an address may be probed though it is no target: another one of a
+  // target's /24, by strategies that vary the address. Empty: none may.
+  std::function<bool(const IpAddress&)> allowed{};
 };
 
 struct StrategyModule {
@@ -61,6 +65,7 @@ struct StrategyModule {
   // `targets` must outlive the strategy: the lane's share, all of it.
   absl::StatusOr<std::unique_ptr<Strategy>> (*make)(const TargetSet& targets,
                                                     const StrategyOptions&);
+  uint16_t flows = 1;  // How many flow numbers it uses, from 0.
 };
 
 }  // namespace fathom

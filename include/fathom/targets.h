@@ -36,6 +36,10 @@ class TargetSet {
   // The index of `address`; nullopt if it may not be probed.
   std::optional<size_t> Find(const IpAddress& address) const;
 
+  // The index of the first target that is not below `address`; size() if all
+  // are. REQUIRES: an IPv4 address.
+  size_t LowerBound(const IpAddress& address) const;
+
  private:
   std::vector<uint32_t> addresses_;
 };

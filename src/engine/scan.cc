@@ -35,9 +35,10 @@ constexpr uint64_t kRepliesPerBucket = 2'000'000;
 constexpr uint64_t kMaxBuckets = 512;
 constexpr size_t kSmallestBuffer = 256;
 
-CodecOptions CodecOptionsOf(const ScanOptions& options) {
+CodecOptions CodecOptionsOf(const ScanOptions& options, uint16_t flows) {
   return {.key = {Derive(options.seed, kSeedKeyLow),
                   Derive(options.seed, kSeedKeyHigh)},
+          .flows = flows,
           .min_ttl = options.min_ttl,
           .max_ttl = options.max_ttl,
           .contact = options.contact};
@@ -83,8 +84,9 @@ class Scan {
     return targets_.size() *
            (options_.max_ttl.value() - options_.min_ttl.value() + 1U);
   }
+  absl::Status OpenCodec(uint16_t flows);
   absl::Status OpenSpool();
-  absl::Status OpenLanes();
+  absl::Status OpenLanes(const StrategyModule& module);
   absl::StatusOr<std::unique_ptr<Lane>> OpenLane(const StrategyModule& module,
                                                  size_t index);
   ScanProgress Progress(bool cooling_down) const;
@@ -113,22 +115,27 @@ absl::Status Scan::Open() {
         backend_.lanes(), " to ", Pacer::kMaxRate));
   }
   start_ = backend_.Now();
-  CodecOptions codec_options = CodecOptionsOf(options_);
-  codec_options.source = backend_.source();
-  codec_options.link_header = backend_.link_header();
-  FATHOM_ASSIGN_OR_RETURN(const CodecModule codec,
-                          Register<CodecModule>::Find(options_.protocol));
-  FATHOM_ASSIGN_OR_RETURN(codec_, codec.make(codec_options));
-  FATHOM_RETURN_IF_ERROR(OpenSpool());
-  return OpenLanes();
-}
-
-absl::Status Scan::OpenLanes() {
   FATHOM_ASSIGN_OR_RETURN(const StrategyModule strategy,
                           Register<StrategyModule>::Find(options_.strategy));
+  FATHOM_RETURN_IF_ERROR(OpenCodec(strategy.flows));
+  FATHOM_RETURN_IF_ERROR(OpenSpool());
+  return OpenLanes(strategy);
+}
+
+absl::Status Scan::OpenCodec(uint16_t flows) {
+  CodecOptions options = CodecOptionsOf(options_, flows);
+  options.source = backend_.source();
+  options.link_header = backend_.link_header();
+  FATHOM_ASSIGN_OR_RETURN(const CodecModule codec,
+                          Register<CodecModule>::Find(options_.protocol));
+  FATHOM_ASSIGN_OR_RETURN(codec_, codec.make(options));
+  return absl::OkStatus();
+}
+
+absl::Status Scan::OpenLanes(const StrategyModule& module) {
   if (backend_.lanes() > 1) dealt_ = DealToLanes(targets_, backend_.lanes());
   for (size_t i = 0; i < backend_.lanes(); ++i) {
-    FATHOM_ASSIGN_OR_RETURN(auto lane, OpenLane(strategy, i));
+    FATHOM_ASSIGN_OR_RETURN(auto lane, OpenLane(module, i));
     lanes_.push_back(std::move(lane));
   }
   return absl::OkStatus();
@@ -160,9 +167,13 @@ absl::Status Scan::OpenSpool() {
 
 absl::StatusOr<std::unique_ptr<Lane>> Scan::OpenLane(
     const StrategyModule& module, size_t index) {
-  FATHOM_ASSIGN_OR_RETURN(auto strategy,
-                          module.make(dealt_.empty() ? targets_ : dealt_[index],
-                                      StrategyOptionsOf(options_)));
+  StrategyOptions options = StrategyOptionsOf(options_);
+  options.allowed = [this](const IpAddress& address) {
+    return !forbidden_.Contains(address);
+  };
+  FATHOM_ASSIGN_OR_RETURN(
+      auto strategy,
+      module.make(dealt_.empty() ? targets_ : dealt_[index], options));
   return std::make_unique<Lane>(
       Lane::Parts{.backend = backend_,
                   .index = index,
@@ -299,7 +310,7 @@ absl::StatusOr<ScanPlan> PlanScan(const TargetSet& targets,
       strategy_module.make(targets, StrategyOptionsOf(options)));
   FATHOM_ASSIGN_OR_RETURN(const CodecModule codec_module,
                           Register<CodecModule>::Find(options.protocol));
-  CodecOptions codec_options = CodecOptionsOf(options);
+  CodecOptions codec_options = CodecOptionsOf(options, strategy_module.flows);
   codec_options.source = IpAddress::V4(0);
   FATHOM_ASSIGN_OR_RETURN(const auto codec, codec_module.make(codec_options));
   const uint64_t probes = strategy->planned();

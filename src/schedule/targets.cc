@@ -86,10 +86,12 @@ absl::Status NothingLeft(const TargetOptions& options,
   return absl::InvalidArgumentError(text);
 }
 
-// What decides who has an address. Salted, since others hash addresses too.
+// What decides who has an address: its /24, or its /64. Salted, since others
+// hash addresses too.
 uint64_t DealHash(const IpAddress& address) {
   constexpr uint64_t kSalt = 0x6465616c;
-  return Mix(address.low() ^ Mix(address.high() ^ kSalt));
+  if (address.family() == Family::kIpv4) return Mix(address.v4() >> 8 ^ kSalt);
+  return Mix(address.high() ^ Mix(kSalt));
 }
 
 // For a share of so many, and a little more.
@@ -158,7 +160,14 @@ TargetSet Deal(const TargetSet& targets, size_t shard, size_t shards) {
 }
 
 std::optional<size_t> TargetSet::Find(const IpAddress& address) const {
-  if (address.family() != Family::kIpv4 || empty()) return std::nullopt;
+  if (address.family() != Family::kIpv4) return std::nullopt;
+  const size_t index = LowerBound(address);
+  if (index == size() || addresses_[index] != address.v4()) return std::nullopt;
+  return index;
+}
+
+size_t TargetSet::LowerBound(const IpAddress& address) const {
+  if (empty()) return 0;
   // A binary search without branches to mispredict, which asks for both places
   // where it may look next: millions of targets are in no cache.
   const uint32_t wanted = address.v4();
@@ -170,8 +179,8 @@ std::optional<size_t> TargetSet::Find(const IpAddress& address) const {
     __builtin_prefetch(base + half + length / 2);
     base = base[half] <= wanted ? base + half : base;
   }
-  if (*base != wanted) return std::nullopt;
-  return static_cast<size_t>(base - addresses_.data());
+  // Now the last that is not above, or the first of all.
+  return static_cast<size_t>(base - addresses_.data()) + (*base < wanted);
 }
 
 }  // namespace fathom

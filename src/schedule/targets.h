@@ -53,8 +53,9 @@ struct LoadedTargets {
 // It takes some nine bytes an address while it runs, and keeps four.
 absl::StatusOr<LoadedTargets> LoadTargets(const TargetOptions& options);
 
-// Whose share of `shards` an address belongs to: even, and a matter of the
-// address alone, so that whole paths stay together, whoever asks.
+// Whose share of `shards` an address belongs to: even, and a matter of its /24
+// (of IPv6: its /64) alone, so that what shares a path stays together, whoever
+// asks.
 size_t ShardOf(const IpAddress& address, size_t shards);
 
 // The share of `shard`. REQUIRES: shard < shards.
