@@ -200,6 +200,10 @@ TEST(Scenario, IncludesAnotherFile) {
   ASSERT_TRUE(over.ok()) << over.status();
   EXPECT_EQ(over->seed, 7U);
   EXPECT_EQ(over->loss, 0.25);
+  const auto far_off = ReadScenario(write(
+      "far.lab", ("include = " + directory.Path("over.lab") + "\n").c_str()));
+  ASSERT_TRUE(far_off.ok()) << far_off.status();
+  EXPECT_EQ(far_off->seed, 7U);
   const struct {
     const char* text;
     const char* error;

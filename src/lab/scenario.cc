@@ -244,7 +244,8 @@ absl::StatusOr<Scenario> ReadIncluding(const std::string& path, int depth) {
           absl::StrCat(path, ":", line - 1, ": include: more than ", kMaxDepth,
                        " files deep; does one include itself?"));
     }
-    const std::string beside = path.substr(0, path.rfind('/') + 1);
+    const bool whole = included.front() == '/';
+    const std::string beside = whole ? "" : path.substr(0, path.rfind('/') + 1);
     FATHOM_ASSIGN_OR_RETURN(
         base, ReadIncluding(beside + std::string(included), depth + 1));
   }
