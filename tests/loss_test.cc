@@ -127,7 +127,9 @@ TEST_F(LossTest, StopsIfToldAndKeepsWhatItHeard) {
   EXPECT_EQ(result.end, ScanEnd::kLosing);
   EXPECT_LT(result.counts.sent, result.counts.planned / 2);
   EXPECT_GT(result.links.links, 0U);
-  EXPECT_EQ(result.counts.lossy_windows, 1U);
+  // What is under way as sending ends may be too much once more.
+  EXPECT_GE(result.counts.lossy_windows, 1U);
+  EXPECT_LE(result.counts.lossy_windows, 2U);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <utility>
@@ -25,6 +26,7 @@
 #include "tools/quantity.h"
 #include "tools/scan_options.h"
 #include "tools/status_line.h"
+#include "tools/status_log.h"
 #include "tools/summary.h"
 
 namespace fathom {
@@ -231,13 +233,25 @@ int RunWith(const ScanFlags& flags, ScanOptions options,
   }
   options.configuration = Configuration(flags, options, input);
   StatusLine line(flags.quiet);
+  std::optional<StatusLog> log;
+  if (!flags.status_log.empty()) {
+    auto opened = StatusLog::Open(flags.status_log);
+    if (!opened.ok()) return Report(opened.status());
+    log.emplace(*std::move(opened));
+  }
   const auto result =
       RunScan(**backend, input.loaded.targets, input.forbidden, options,
               {.stop = interrupts.token(),
-               .progress = [&line](const ScanProgress& p) { line.Update(p); }});
+               .progress = [&](const ScanProgress& progress) {
+                 line.Update(progress);
+                 if (log) log->Update(progress);
+               }});
   line.Finish();
+  const absl::Status logged = log ? log->Finish() : absl::OkStatus();
   if (!result.ok()) return Report(result.status());
   PrintResult(flags, *result);
+  // The dataset is whole; but what was asked for is not all there.
+  if (!logged.ok()) return Report(logged);
   return ExitCodeOf(*result);
 }
 

@@ -172,6 +172,7 @@ void DeclareScanFlags(CLI::App& app, ScanFlags& f) {
   app.add_option("--loss-limit", f.loss_limit, "percent that may be lost [1]")
       ->type_name("P");
   text("--contact", f.contact, "TEXT", "goes into every probe: who you are");
+  text("--status-log", f.status_log, "FILE", "a CSV row a second of progress");
   app.add_flag("--dry-run", f.dry_run, "say what would be sent; send nothing");
   app.add_flag("--json", f.json, "the summary as JSON on standard output");
   app.add_flag("-q,--quiet", f.quiet, "nothing but errors");

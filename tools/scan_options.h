@@ -39,6 +39,7 @@ struct ScanFlags {
   std::string pin;
   std::string on_loss = "slow";
   double loss_limit = 1;  // Percent.
+  std::string status_log;
   bool dry_run = false;
   bool json = false;
   bool quiet = false;

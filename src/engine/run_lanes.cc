@@ -13,8 +13,10 @@ namespace {
 // How often the thread that watches over the lanes looks at them.
 constexpr Nanos kWatch = std::chrono::milliseconds(50);
 
-// Where waiting moves the clock, turns are counted instead.
+// Where waiting moves the clock, an hour may pass in a moment, or a moment take
+// an hour: there every so many turns, and at least once a second of that clock.
 constexpr int kTurnsPerWatch = 1024;
+constexpr Nanos kLongestWatch = std::chrono::seconds(1);
 
 // Keeps the calling thread to one processor.
 void PinTo(int processor) {
@@ -132,17 +134,18 @@ RunOutcome Run::OnThreads() {
     Watch(true);
     std::this_thread::sleep_for(std::min(kWatch, end - backend_.Now()));
   }
+  Watch(true);
   return outcome_;
 }
 
 void Run::WatchNowAndThen(bool cooling_down) {
-  if (backend_.one_thread()) {
-    if (++turns_ % kTurnsPerWatch != 0) return;
-  } else {
-    const Instant now = backend_.Now();
-    if (now - watched_ < kWatch) return;
-    watched_ = now;
-  }
+  const Nanos passed = backend_.Now() - watched_;
+  const bool due = backend_.one_thread()
+                       ? ++turns_ == kTurnsPerWatch || passed >= kLongestWatch
+                       : passed >= kWatch;
+  if (!due) return;
+  turns_ = 0;
+  watched_ = backend_.Now();
   Watch(cooling_down);
 }
 
@@ -159,6 +162,7 @@ RunOutcome Run::InTurns() {
   while (!InTrouble() && backend_.Now() < end) {
     take_turns(true, end - backend_.Now());
   }
+  Watch(true);
   return outcome_;
 }
 

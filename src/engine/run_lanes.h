@@ -29,7 +29,7 @@ struct RunOptions {
   // How to go on: at which rate, over all lanes, or not at all. Asked often.
   std::function<uint64_t()> pps{};
   std::function<bool()> losing{};
-  // Told often: whether the lanes are in their cooldown.
+  // Told often, and at the end: whether the lanes are in their cooldown.
   std::function<void(bool)> progress{};
 };
 
