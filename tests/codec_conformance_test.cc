@@ -95,7 +95,7 @@ TEST_P(CodecConformance, WritesTrueChecksums) {
       const Bytes packet =
           Encode(*codec, RandomProbe(), kStart + Nanos(i * 77'777));
       ASSERT_EQ(OnesSum(std::span(packet).first(sizeof(Ipv4Header))), 0xffff);
-      ASSERT_EQ(OnesSum(std::span(packet).subspan(sizeof(Ipv4Header))), 0xffff);
+      ASSERT_EQ(CoveredSum(packet), 0xffff);
     }
   }
 }
@@ -111,7 +111,7 @@ TEST_P(CodecConformance, KeepsWhatBalancersHashPerTargetAndFlow) {
     const auto a = Load<Ipv4Header>(first), b = Load<Ipv4Header>(second);
     EXPECT_EQ(a.tos, b.tos);
     EXPECT_EQ(uint16_t{a.total_length}, uint16_t{b.total_length});
-    // Type, code, checksum and id.
+    // Type, code, checksum and id; or ports and length.
     EXPECT_TRUE(std::equal(first.begin() + 20, first.begin() + 26,
                            second.begin() + 20));
   }
@@ -120,7 +120,7 @@ TEST_P(CodecConformance, KeepsWhatBalancersHashPerTargetAndFlow) {
 TEST_P(CodecConformance, GivesEachFlowItsOwnPath) {
   const auto codec = Make(5);
   Probe probe = RandomProbe();
-  std::vector<uint32_t> hashed;  // Type, code and checksum.
+  std::vector<uint32_t> hashed;  // Type, code and checksum; or ports.
   for (uint16_t flow = 0; flow < kFlows; ++flow) {
     probe.flow = FlowId(flow);
     const Bytes packet = Encode(*codec, probe);
@@ -135,7 +135,7 @@ TEST_P(CodecConformance, MeasuresTheRoundTrip) {
   for (int i = 0; i < 20'000; ++i) {
     // Sent at any time within days, so that every clock wraps.
     const Instant sent = kStart + Nanos(random_() % 300'000'000'000'000);
-    const Nanos rtt(random_() % 60'000'000'000);
+    const Nanos rtt(random_() % 50'000'000'000);
     const Bytes packet = Encode(*codec, RandomProbe(), sent);
     // Of a bare quote the IP id tells, unless it happens to be zero.
     const Decoded brief = Decode(*codec, RouterReply(packet), sent + rtt);
@@ -159,16 +159,20 @@ TEST_P(CodecConformance, TellsKindsOfReplyApart) {
   const Bytes packet = Encode(*codec, probe);
 
   EXPECT_EQ(Decode(*codec, RouterReply(packet))->kind, ReplyKind::kHop);
-  EXPECT_EQ(Decode(*codec, EchoReply(packet, target))->kind,
+  EXPECT_EQ(Decode(*codec, HostAnswer(packet, target))->kind,
             ReplyKind::kDestination);
-  const Decoded alias = Decode(*codec, EchoReply(packet, 0x0a000001));
+  const Decoded alias = Decode(*codec, HostAnswer(packet, 0x0a000001));
   EXPECT_EQ(alias->kind, ReplyKind::kAlias);
   EXPECT_EQ(alias->probe, probe);
   EXPECT_EQ(alias->responder, IpAddress::V4(0x0a000001));
+  const bool echo = Load<Ipv4Header>(packet).protocol == kProtocolIcmp;
   for (uint8_t code = 0; code <= 15; ++code) {
     const RouterOptions refusal{.type = kIcmpUnreachable, .code = code};
+    // Only the host that was asked knows of its ports and protocols.
+    const bool hosts = !echo && (code == kIcmpPortUnreachable ||
+                                 code == kIcmpProtocolUnreachable);
     EXPECT_EQ(Decode(*codec, RouterReply(packet, refusal))->kind,
-              ReplyKind::kUnreachable);
+              hosts ? ReplyKind::kAlias : ReplyKind::kUnreachable);
     EXPECT_EQ(Decode(*codec, RouterReply(packet, refusal))->icmp_code, code);
     const RouterOptions host{
         .router = target, .type = kIcmpUnreachable, .code = code};
@@ -205,7 +209,7 @@ TEST_P(CodecConformance, SurvivesEveryTruncation) {
   for (const Bytes& whole :
        {RouterReply(packet, {.quoted_transport = 64, .quoted_options = 8}),
         RouterReply(packet, {.rfc4884_pad = 128}),
-        EchoReply(packet, 0x0a000001)}) {
+        HostAnswer(packet, 0x0a000001)}) {
     for (size_t size = 0; size < whole.size(); ++size) {
       // On the heap at its exact size, so that a sanitizer sees any overrun.
       const Bytes cut(whole.begin(), whole.begin() + size);
@@ -255,14 +259,17 @@ TEST_P(CodecConformance, IgnoresAnotherScansReplies) {
     const Bytes packet = Encode(*theirs, RandomProbe());
     for (const Bytes& reply :
          {RouterReply(packet), RouterReply(packet, {.quoted_transport = 99}),
-          EchoReply(packet, 0x0a000001)}) {
+          HostAnswer(packet, 0x0a000001)}) {
       const Decoded decoded = Decode(*ours, reply);
       taken += static_cast<bool>(decoded);
       rewritten += decoded.verdict() == Verdict::kRewritten;
     }
   }
-  // Chance: 300 flows of 65,534 under one id in 65,536, three times each.
-  EXPECT_LE(taken, 5);
+  // Chance: 300 flows of 65,534 under one id in 65,536, three times each; where
+  // there is no id, a clock that is plausible one time in a hundred.
+  const bool proven =
+      Load<Ipv4Header>(Encode(*ours, RandomProbe())).protocol == kProtocolIcmp;
+  EXPECT_LE(taken, proven ? 5 : 40);
   // A clock that starts elsewhere is rarely plausible.
   EXPECT_LE(rewritten, kCount / 20);
 }
@@ -270,9 +277,11 @@ TEST_P(CodecConformance, IgnoresAnotherScansReplies) {
 TEST_P(CodecConformance, CountsRewrittenDestinationsApart) {
   const auto codec = Make(14);
   int taken = 0;
+  bool proven = true;
   for (int i = 0; i < 20'000; ++i) {
     const Probe probe = RandomProbe();
     Bytes packet = Encode(*codec, probe);
+    proven = Load<Ipv4Header>(packet).protocol == kProtocolIcmp;
     auto header = Load<Ipv4Header>(packet);
     header.destination = static_cast<uint32_t>(random_());
     Store(header, packet);
@@ -284,7 +293,8 @@ TEST_P(CodecConformance, CountsRewrittenDestinationsApart) {
       ASSERT_EQ(decoded.verdict(), Verdict::kRewritten) << quote;
     }
   }
-  EXPECT_LE(taken, 9);
+  // Chance: 300 flows of 64,512 where nothing more is quoted than ports.
+  EXPECT_LE(taken, proven ? 9 : 9 + 20'000 * 5 * 300 / 64'512 * 5 / 4);
 }
 
 TEST_P(CodecConformance, TakesNoNoise) {
@@ -326,7 +336,7 @@ TEST_P(CodecConformance, TakesOnlyFlowsAndTtlsInUse) {
         probe.flow < FlowId(2) && Ttl(3) <= probe.ttl && probe.ttl <= Ttl(8);
     const Bytes packet = Encode(*wide, probe);
     ASSERT_EQ(static_cast<bool>(Decode(*narrow, RouterReply(packet))), used);
-    ASSERT_EQ(static_cast<bool>(Decode(*narrow, EchoReply(packet, 1))), used);
+    ASSERT_EQ(static_cast<bool>(Decode(*narrow, HostAnswer(packet, 1))), used);
   }
 }
 

@@ -185,6 +185,21 @@ class Cases:
             assert counts["sent"] == counts["answered"] == \
                 len(TARGETS) * TTLS, (name, counts)
 
+    def test_maps_the_same_by_udp(self):
+        done = self.scan("udp", "--protocol", "udp")
+        assert done.returncode == 0, done.stderr
+        routers, host = self.router_links("udp")
+        assert routers == true_links(), routers ^ true_links()
+        assert len(host) == len(TARGETS), host
+        for hop in self.fathom.rows("udp", "hops"):
+            reached = int(hop["ttl"]) >= DISTANCE
+            assert (hop["icmp_type"], hop["icmp_code"]) == \
+                (("3", "3") if reached else ("11", "0")), hop
+            assert (hop["responder"] == hop["target"]) == reached, hop
+        counts = self.fathom.manifest("udp")["probes"]
+        assert counts["sent"] == counts["answered"] == len(TARGETS) * TTLS, \
+            counts
+
     def test_reports_what_rate_limits_hide_as_missing(self):
         limit_icmp(True)
         done = self.scan("limited")

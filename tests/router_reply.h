@@ -103,6 +103,29 @@ inline Bytes EchoReply(std::span<const std::byte> probe, uint32_t responder) {
   return Ipv4Around(responder, header.source, 60, 0, icmp);
 }
 
+// What the host that `probe` is for, or another, says to it: an echo reply, or
+// that nobody listens at the port.
+inline Bytes HostAnswer(std::span<const std::byte> probe, uint32_t responder) {
+  if (Load<Ipv4Header>(probe).protocol == kProtocolIcmp) {
+    return EchoReply(probe, responder);
+  }
+  return RouterReply(probe, {.router = responder,
+                             .type = kIcmpUnreachable,
+                             .code = kIcmpPortUnreachable,
+                             .quoted_transport = 548});
+}
+
+// The sum of what a transport's checksum covers; 0xffff if it is right.
+inline uint16_t CoveredSum(std::span<const std::byte> packet) {
+  const auto ip = Load<Ipv4Header>(packet);
+  const auto transport = packet.subspan(ip.header_length());
+  uint16_t sum = OnesSum(transport);
+  if (ip.protocol == kProtocolIcmp) return sum;
+  sum = OnesAdd(sum, OnesSum(packet.subspan(offsetof(Ipv4Header, source), 8)));
+  return OnesAdd(sum,
+                 OnesAdd(ip.protocol, static_cast<uint16_t>(transport.size())));
+}
+
 }  // namespace fathom
 
 #endif  // FATHOM_TESTS_ROUTER_REPLY_H_

@@ -56,20 +56,29 @@ const uint8_t* FindIcmp(const uint8_t* ip, const uint8_t* end) {
   return icmp + kIcmp > end ? nullptr : icmp;
 }
 
-// The echo id, as in memory, of what might answer a probe of ours; -1 for all
-// else. An error must quote an echo request from our address. Which scan it is
-// of, if any, the codec tells.
+// What is nobody's answer, and what may be ours or the host's alike.
+constexpr int32_t kNoAnswer = -1;
+constexpr int32_t kAnyonesAnswer = -2;
+
+// The echo id, as in memory, of what might answer a probe of ours, or one of
+// the above. An error must quote an echo request or a datagram from our
+// address. Which scan it is of, if any, the codec tells.
 int32_t EchoIdOfAnswer(const uint8_t* icmp, const uint8_t* end) {
   if (icmp[0] == kIcmpEchoReply) return Get<uint16_t>(icmp + 4);
-  if (icmp[0] != kIcmpUnreachable && icmp[0] != kIcmpTimeExceeded) return -1;
+  if (icmp[0] != kIcmpUnreachable && icmp[0] != kIcmpTimeExceeded) {
+    return kNoAnswer;
+  }
   const uint8_t* const quote = icmp + kIcmp;
-  if (quote + kIp + kIcmp > end) return -1;
+  if (quote + kIp + kIcmp > end) return kNoAnswer;
   const uint32_t header_length = (quote[0] & 0xfU) * 4;
   const uint8_t* const probe = quote + header_length;
-  if (quote[0] >> 4 != 4 || quote[9] != kProtocolIcmp ||
-      Get<uint32_t>(quote + 12) != Rules().address || header_length < kIp ||
-      probe + kIcmp > end || probe[0] != kIcmpEchoRequest) {
-    return -1;
+  if (quote[0] >> 4 != 4 || Get<uint32_t>(quote + 12) != Rules().address ||
+      header_length < kIp || probe + kIcmp > end) {
+    return kNoAnswer;
+  }
+  if (quote[9] == kProtocolUdp) return kAnyonesAnswer;
+  if (quote[9] != kProtocolIcmp || probe[0] != kIcmpEchoRequest) {
+    return kNoAnswer;
   }
   return Get<uint16_t>(probe + 4);
 }
@@ -138,10 +147,13 @@ int Hear(xdp_md* context) {
     return XDP_PASS;
   }
   const int32_t echo_id = EchoIdOfAnswer(icmp, end);
-  if (echo_id < 0) return XDP_PASS;
+  if (echo_id == kNoAnswer) return XDP_PASS;
   const bool reply = icmp[0] == kIcmpEchoReply;
   const uint64_t now = Now();
   Keep(context, now);
+  // Ports do not say who sent a datagram, and the stack takes no harm from an
+  // error about one that it never sent.
+  if (echo_id == kAnyonesAnswer) return XDP_PASS;
   return MayBeHosts(static_cast<uint32_t>(echo_id), now, reply) ? XDP_PASS
                                                                 : XDP_DROP;
 }
