@@ -128,11 +128,12 @@ void PrintHead(const ScanFlags& flags, const ScanOptions& options,
       absl::StrFormat(
           "fathom " FATHOM_VERSION ": %d targets (%d duplicates, %d excluded, "
           "%d special-purpose left out), TTL %d to %d, seed %d\n"
-          "%s %s probes at %sp/s: about %s, %sB\n",
+          "%s%s %s probes at %sp/s: about %s, %sB\n",
           input.loaded.targets.size(), counts.duplicates, counts.excluded,
           counts.special, options.min_ttl.value(), options.max_ttl.value(),
-          options.seed, FormatQuantity(static_cast<double>(plan.probes)),
-          options.protocol, FormatQuantity(static_cast<double>(options.pps)),
+          options.seed, plan.exact ? "" : "About ",
+          FormatQuantity(static_cast<double>(plan.probes)), options.protocol,
+          FormatQuantity(static_cast<double>(options.pps)),
           FormatDuration(plan.duration),
           FormatQuantity(static_cast<double>(plan.bytes)))
           .c_str());
@@ -148,6 +149,7 @@ int DryRun(const ScanFlags& flags, const ScanOptions& options,
   if (flags.json) {
     const Json json = {
         {"probes", plan.probes},
+        {"exact", plan.exact},
         {"bytes", plan.bytes},
         {"seconds", std::chrono::duration<double>(plan.duration).count()},
         {"configuration", Json::parse(Configuration(flags, options, input))}};
@@ -157,11 +159,12 @@ int DryRun(const ScanFlags& flags, const ScanOptions& options,
   std::printf(
       "%s",
       absl::StrFormat(
-          "Would send %d probes to %d targets, %d bytes on an Ethernet wire,\n"
+          "Would send %s%d probes to %d targets, %d bytes on an Ethernet "
+          "wire,\n"
           "for %s at %d probes a second, cooldown included. Nothing was "
           "sent.\n",
-          plan.probes, input.loaded.targets.size(), plan.bytes,
-          FormatDuration(plan.duration), options.pps)
+          plan.exact ? "" : "about ", plan.probes, input.loaded.targets.size(),
+          plan.bytes, FormatDuration(plan.duration), options.pps)
           .c_str());
   return kExitDone;
 }

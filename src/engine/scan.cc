@@ -317,6 +317,7 @@ absl::StatusOr<ScanPlan> PlanScan(const TargetSet& targets,
   const double seconds =
       static_cast<double>(probes) / static_cast<double>(options.pps);
   return ScanPlan{.probes = probes,
+                  .exact = !strategy->observes(),
                   .bytes = probes * (codec->probe_size() + link_header),
                   .duration = options.cooldown +
                               std::chrono::duration_cast<Nanos>(

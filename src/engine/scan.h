@@ -121,6 +121,7 @@ absl::StatusOr<ScanResult> RunScan(Backend& backend, const TargetSet& targets,
 // What RunScan() would do. Nothing is opened, sent or written.
 struct ScanPlan {
   uint64_t probes = 0;
+  bool exact = true;   // False if the replies decide what is sent.
   uint64_t bytes = 0;  // On the wire, at `link_header` bytes a frame more.
   Nanos duration{};    // Of sending and cooldown.
 };
