@@ -29,10 +29,15 @@ OneScreenHelp::OneScreenHelp() { column_width(kColumn); }
 std::string OneScreenHelp::make_help(const CLI::App* app, std::string name,
                                      CLI::AppFormatMode /*mode*/) const {
   std::string usage = name, options, commands;
-  for (const CLI::Option* option : app->get_options()) {
-    if (option->get_positional()) usage += " " + option->get_name();
-    if (option->nonpositional()) {
-      options += Line(Names(option), option->get_description());
+  for (const std::string& group : app->get_groups()) {
+    // What belongs to no group of ours stands first, without a title.
+    if (!options.empty()) options += group + ":\n";
+    for (const CLI::Option* option : app->get_options()) {
+      if (option->get_group() != group) continue;
+      if (option->get_positional()) usage += " " + option->get_name();
+      if (option->nonpositional()) {
+        options += Line(Names(option), option->get_description());
+      }
     }
   }
   for (const CLI::App* command : app->get_subcommands({})) {
