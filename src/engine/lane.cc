@@ -55,6 +55,7 @@ Nanos Lane::SendSome() {
     return kAttention;
   }
   parts_.pacer.Take(*sent);
+  planned_.store(parts_.strategy->planned(), std::memory_order_relaxed);
   if (parts_.strategy->done()) {
     sending_done_ = true;
     return kAttention;

@@ -65,8 +65,8 @@ class Lane {
   // OK, or why the device was lost. Any thread.
   absl::Status trouble() const;
 
-  // How many probes there were to send when the lane was made.
-  uint64_t planned() const { return planned_; }
+  // How many probes the strategy means to send in all, as of its last batch.
+  uint64_t planned() const { return planned_.load(std::memory_order_relaxed); }
 
   const Prober& prober() const { return prober_; }
   const Receiver& receiver() const { return receiver_; }
@@ -77,7 +77,7 @@ class Lane {
   void Fail(const absl::Status& status);
 
   Parts parts_;
-  const uint64_t planned_;
+  std::atomic<uint64_t> planned_;
   std::atomic<uint64_t> rate_;
   Prober prober_;
   Receiver receiver_;
