@@ -173,21 +173,70 @@ void ExpectWithinBounds(const Sequence& sent, const TargetSet& targets,
   for (const Probe& probe : sent) {
     ASSERT_TRUE(targets.Find(probe.target)) << probe.target.ToString();
     ASSERT_GE(probe.ttl, options.min_ttl);
-    ASSERT_LE(probe.ttl, options.max_ttl);
+    ASSERT_LE(probe.ttl, std::max(options.max_ttl, options.fill));
     ASSERT_TRUE(seen.insert(Key(probe)).second) << "sent twice";
   }
 }
 
-class StrategyConformance : public testing::TestWithParam<StrategyModule> {};
+// A strategy with options of its own, which must keep all laws too. `refine`
+// changes options of a plain scan, and not what may be probed.
+struct Subject {
+  std::string name;
+  StrategyModule module;
+  void (*refine)(StrategyOptions&);
+};
 
-INSTANTIATE_TEST_SUITE_P(
-    All, StrategyConformance,
-    testing::ValuesIn(Register<StrategyModule>::All()),
-    [](const testing::TestParamInfo<StrategyModule>& info) {
-      std::string name = info.param.name;
-      std::replace(name.begin(), name.end(), '-', '_');
-      return name;
-    });
+void Fill(StrategyOptions& o) {
+  if (o.max_ttl == o.min_ttl) return;
+  o.fill = o.max_ttl;
+  o.max_ttl =
+      Ttl(static_cast<uint8_t>((o.min_ttl.value() + o.max_ttl.value()) / 2));
+}
+
+void LeaveOff(StrategyOptions& o) {
+  if (o.max_ttl == o.min_ttl) return;
+  o.neighborhood = Ttl(static_cast<uint8_t>(
+      std::min<int>(o.min_ttl.value() + 9, o.max_ttl.value())));
+}
+
+std::vector<Subject> Subjects() {
+  const auto none = [](StrategyOptions&) {};
+  std::vector<Subject> subjects;
+  for (const StrategyModule& module : Register<StrategyModule>::All()) {
+    std::string name = module.name;
+    std::replace(name.begin(), name.end(), '-', '_');
+    subjects.push_back({name, module, none});
+  }
+  const auto sweep = Register<StrategyModule>::Find("sweep");
+  if (!sweep.ok()) return subjects;
+  const auto add = [&](const char* name, void (*refine)(StrategyOptions&)) {
+    subjects.push_back({name, *sweep, refine});
+  };
+  add("sweep_fill", &Fill);
+  add("sweep_neighborhood", &LeaveOff);
+  add("sweep_caps", [](StrategyOptions& o) { o.router_pps = 500; });
+  add("sweep_all", [](StrategyOptions& o) {
+    Fill(o);
+    LeaveOff(o);
+    o.router_pps = 100;
+  });
+  return subjects;
+}
+
+class StrategyConformance : public testing::TestWithParam<Subject> {
+ protected:
+  static const StrategyModule& module() { return GetParam().module; }
+  static StrategyOptions Options(uint8_t min_ttl, uint8_t max_ttl,
+                                 uint64_t seed = 1) {
+    StrategyOptions options = fathom::Options(min_ttl, max_ttl, seed);
+    if (min_ttl <= max_ttl) GetParam().refine(options);
+    return options;
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(All, StrategyConformance,
+                         testing::ValuesIn(Subjects()),
+                         [](const auto& info) { return info.param.name; });
 
 TEST_P(StrategyConformance, EndsWithinBoundsUnderAllConditions) {
   const TargetSet targets = SomeTargets(300, 1);
@@ -200,7 +249,7 @@ TEST_P(StrategyConformance, EndsWithinBoundsUnderAllConditions) {
                      << "answers " << static_cast<int>(answers) << " batch "
                      << max_batch << " random " << random_batch);
         const Sequence sent =
-            RunToTheEnd(GetParam(), targets, options,
+            RunToTheEnd(module(), targets, options,
                         {answers, max_batch, random_batch, max_batch});
         ExpectWithinBounds(sent, targets, options);
         EXPECT_FALSE(sent.empty());
@@ -219,7 +268,7 @@ TEST_P(StrategyConformance, EndsForEveryShapeOfInput) {
                                       << " to " << max_ttl);
       const StrategyOptions options =
           Options(static_cast<uint8_t>(min_ttl), static_cast<uint8_t>(max_ttl));
-      const Sequence sent = RunToTheEnd(GetParam(), targets, options);
+      const Sequence sent = RunToTheEnd(module(), targets, options);
       ExpectWithinBounds(sent, targets, options);
       EXPECT_EQ(sent.empty(), count == 0);
     }
@@ -228,14 +277,14 @@ TEST_P(StrategyConformance, EndsForEveryShapeOfInput) {
 
 TEST_P(StrategyConformance, RepeatsItselfForTheSameSeedOnly) {
   const TargetSet targets = SomeTargets(200, 3);
-  const Sequence first = RunToTheEnd(GetParam(), targets, Options(1, 32, 7));
-  EXPECT_EQ(first, RunToTheEnd(GetParam(), targets, Options(1, 32, 7)));
-  EXPECT_NE(first, RunToTheEnd(GetParam(), targets, Options(1, 32, 8)));
+  const Sequence first = RunToTheEnd(module(), targets, Options(1, 32, 7));
+  EXPECT_EQ(first, RunToTheEnd(module(), targets, Options(1, 32, 7)));
+  EXPECT_NE(first, RunToTheEnd(module(), targets, Options(1, 32, 8)));
 }
 
 TEST_P(StrategyConformance, BearsRepliesToProbesItNeverSent) {
   const TargetSet targets = SomeTargets(50, 4);
-  auto strategy = GetParam().make(targets, Options(3, 20));
+  auto strategy = module().make(targets, Options(3, 20));
   ASSERT_TRUE(strategy.ok());
   std::vector<Reply> strange;
   for (const uint8_t ttl : {0, 1, 2, 21, 255}) {
@@ -256,9 +305,9 @@ TEST_P(StrategyConformance, BearsRepliesToProbesItNeverSent) {
 // The engine tells it of no reply then, so replies must make no difference.
 TEST_P(StrategyConformance, IgnoresRepliesIfItSaysSo) {
   const TargetSet targets = SomeTargets(100, 8);
-  if ((*GetParam().make(targets, Options(1, 16)))->observes()) return;
+  if ((*module().make(targets, Options(1, 16)))->observes()) return;
   const auto sent = [&](Answers answers) {
-    return RunToTheEnd(GetParam(), targets, Options(1, 16), {answers, 64});
+    return RunToTheEnd(module(), targets, Options(1, 16), {answers, 64});
   };
   EXPECT_EQ(sent(Answers::kNone), sent(Answers::kAll));
 }
@@ -284,8 +333,8 @@ TEST(Sweep, RepeatsEveryProbeAsOftenAsAsked) {
 
 TEST_P(StrategyConformance, RefusesTtlsThatMakeNoRange) {
   const TargetSet targets = SomeTargets(5, 5);
-  EXPECT_FALSE(GetParam().make(targets, Options(0, 32)).ok());
-  EXPECT_FALSE(GetParam().make(targets, Options(5, 4)).ok());
+  EXPECT_FALSE(module().make(targets, Options(0, 32)).ok());
+  EXPECT_FALSE(module().make(targets, Options(5, 4)).ok());
 }
 
 TEST(Strategies, AreThoseThatThePageOfHelpNames) {

@@ -123,6 +123,41 @@ absl::Status AddLossOptions(const ScanFlags& flags, ScanOptions& options) {
   return absl::OkStatus();
 }
 
+// The refinements of the sweep.
+absl::Status AddSweepOptions(const ScanFlags& flags, ScanOptions& options) {
+  if (flags.fill != 0 &&
+      (flags.fill <= flags.max_ttl || flags.fill > kMaxTtl.value())) {
+    return Wrong(
+        "--fill", absl::StrCat(flags.fill),
+        absl::StrCat("must be above --max-ttl, which is ", flags.max_ttl,
+                     ", and at most ", kMaxTtl.value()));
+  }
+  if (flags.neighborhood != 0 && (flags.neighborhood <= flags.min_ttl ||
+                                  flags.neighborhood > flags.max_ttl)) {
+    return Wrong(
+        "--neighborhood", absl::StrCat(flags.neighborhood),
+        absl::StrCat("must be above --min-ttl, which is ", flags.min_ttl,
+                     ", and at most --max-ttl, ", flags.max_ttl));
+  }
+  const auto router_pps = flags.router_pps == "0"
+                              ? std::optional<uint64_t>(0)
+                              : ParseQuantity(flags.router_pps);
+  if (!router_pps) {
+    return Wrong("--router-pps", flags.router_pps,
+                 "not a rate; write 100, or 0 for any");
+  }
+  options.fill = Ttl(static_cast<uint8_t>(flags.fill));
+  options.neighborhood = Ttl(static_cast<uint8_t>(flags.neighborhood));
+  options.router_pps = *router_pps;
+  const bool refined =
+      flags.fill != 0 || flags.neighborhood != 0 || *router_pps != 0;
+  if (refined && flags.strategy != "sweep") {
+    return Wrong("--strategy", flags.strategy,
+                 "--fill, --neighborhood and --router-pps are for sweep");
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 void DeclareScanFlags(CLI::App& app, ScanFlags& f) {
@@ -151,6 +186,14 @@ void DeclareScanFlags(CLI::App& app, ScanFlags& f) {
       ->type_name("N");
   app.add_option("--probes", f.probes, "probes to each TTL, 1 to 8 [1]")
       ->type_name("N");
+  app.add_option("--fill", f.fill,
+                 "sweep: beyond --max-ttl, on to N if routers answer")
+      ->type_name("N");
+  app.add_option("--neighborhood", f.neighborhood,
+                 "sweep: below TTL N, skip what is known")
+      ->type_name("N");
+  text("--router-pps", f.router_pps, "N",
+       "sweep: the most for a router near us [any]");
   text("-e,--seed", f.seed, "N", "repeats a scan's choices [drawn, printed]");
   app.add_option("--exclude", f.exclude, "never probe what FILE lists")
       ->type_name("FILE")
@@ -188,6 +231,7 @@ absl::StatusOr<ScanOptions> ToScanOptions(const ScanFlags& flags) {
     return Wrong("--probes", absl::StrCat(flags.probes), "must be 1 to 8");
   }
   options.probes = static_cast<uint8_t>(flags.probes);
+  FATHOM_RETURN_IF_ERROR(AddSweepOptions(flags, options));
   const auto pps = ParseQuantity(flags.pps);
   if (!pps) {
     return Wrong("--pps", flags.pps, "not a rate; write 10000, 10K or 1.5M");

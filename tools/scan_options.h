@@ -27,6 +27,9 @@ struct ScanFlags {
   int min_ttl = 1;
   int max_ttl = 32;
   int probes = 1;
+  int fill = 0;
+  int neighborhood = 0;
+  std::string router_pps = "0";
   std::string seed;
   std::vector<std::string> exclude;
   std::string shard = "1/1";

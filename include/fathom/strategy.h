@@ -54,6 +54,10 @@ struct StrategyOptions {
   Ttl max_ttl{32};
   uint64_t seed = 0;
   uint8_t probes = 1;  // To each target and TTL, where all are probed.
+  // What sweep leaves off or adds, each 0 for not: see adaptive_sweep.cc.
+  Ttl fill{0};              // Go on beyond max_ttl to here, if routers answer.
+  Ttl neighborhood{0};      // Below this, leave off what brings nothing new.
+  uint64_t router_pps = 0;  // The most that a router near us is to be asked.
   // Whether an address may be probed though it is no target: another one of a
   // target's /24, by strategies that vary the address. Empty: none may.
   std::function<bool(const IpAddress&)> allowed{};

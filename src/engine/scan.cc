@@ -40,7 +40,7 @@ CodecOptions CodecOptionsOf(const ScanOptions& options, uint16_t flows) {
                   Derive(options.seed, kSeedKeyHigh)},
           .flows = flows,
           .min_ttl = options.min_ttl,
-          .max_ttl = options.max_ttl,
+          .max_ttl = std::max(options.max_ttl, options.fill),
           .contact = options.contact};
 }
 
@@ -48,7 +48,10 @@ StrategyOptions StrategyOptionsOf(const ScanOptions& options) {
   return {.min_ttl = options.min_ttl,
           .max_ttl = options.max_ttl,
           .seed = Derive(options.seed, kSeedOrder),
-          .probes = options.probes};
+          .probes = options.probes,
+          .fill = options.fill,
+          .neighborhood = options.neighborhood,
+          .router_pps = options.router_pps};
 }
 
 // Whether there is one processor for all threads: then they are in each
@@ -168,6 +171,11 @@ absl::Status Scan::OpenSpool() {
 absl::StatusOr<std::unique_ptr<Lane>> Scan::OpenLane(
     const StrategyModule& module, size_t index) {
   StrategyOptions options = StrategyOptionsOf(options_);
+  // All lanes meet the same routers, so they share what these can bear.
+  if (options.router_pps > 0) {
+    options.router_pps =
+        std::max<uint64_t>(1, options.router_pps / backend_.lanes());
+  }
   options.allowed = [this](const IpAddress& address) {
     return !forbidden_.Contains(address);
   };

@@ -35,7 +35,12 @@ struct ScanOptions {
   Ttl min_ttl{1};
   Ttl max_ttl{32};
   uint8_t probes = 1;  // To each target and TTL.
-  uint64_t seed = 0;   // Of the order of probes and of their proof.
+  // Refinements of the sweep, each 0 for not: see
+  // src/strategy/adaptive_sweep.cc.
+  Ttl fill{0};              // Beyond max_ttl, go on to here if routers answer.
+  Ttl neighborhood{0};      // Below it, leave off what brings nothing new.
+  uint64_t router_pps = 0;  // The most for a router near us, over all lanes.
+  uint64_t seed = 0;        // Of the order of probes and of their proof.
   Nanos cooldown = std::chrono::seconds(10);  // To hear late replies.
   Nanos max_runtime{0};                       // Of sending; 0 for no limit.
   OnLoss on_loss = OnLoss::kSlow;             // See loss_watch.h.

@@ -1,6 +1,7 @@
 // The stateless sweep: every TTL of every target, as often as asked, in an
 // order that the seed fixes and that looks random, so that no router and no
-// network gets its share all at once. One integer of state.
+// network gets its share all at once. One integer of state, unless options ask
+// for what is in adaptive_sweep.cc.
 
 #include <algorithm>
 #include <array>
@@ -11,6 +12,7 @@
 #include "fathom/registry.h"
 #include "fathom/strategy.h"
 #include "src/schedule/permutation.h"
+#include "src/strategy/adaptive_sweep.h"
 
 namespace fathom {
 namespace {
@@ -102,6 +104,7 @@ absl::StatusOr<std::unique_ptr<Strategy>> Make(const TargetSet& targets,
   if (options.probes < 1) {
     return absl::InvalidArgumentError("sweep: 0 probes a TTL; send at least 1");
   }
+  if (IsAdaptive(options)) return MakeAdaptiveSweep(targets, options);
   return std::make_unique<Sweep>(targets, options);
 }
 
