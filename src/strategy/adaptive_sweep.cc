@@ -43,9 +43,10 @@ constexpr unsigned kNear = 10;
 // Streams are so many targets apart, and less where there are few targets.
 constexpr uint64_t kStagger = 512;
 
-// What is held back may make the scan longer by this part of it; see
-// EndHeldBack().
+// What is held back where it may be left off makes a scan longer by this part
+// of it at the most, or by this time; then it is left off.
 constexpr int kStretch = 8;
+constexpr Nanos kLeastStretch = std::chrono::seconds(1);
 
 // How long after the last probe its reply may still call for another one.
 constexpr Nanos kPatience = std::chrono::seconds(2);
@@ -77,6 +78,9 @@ class AdaptiveSweep final : public Strategy {
   unsigned TtlOf(const Stream& stream) const {
     return min_ttl_ + static_cast<unsigned>(&stream - streams_.data());
   }
+  size_t PlaceOf(const Stream& stream) const {
+    return static_cast<size_t>(&stream - streams_.data());
+  }
   uint64_t Left(const Stream& stream) const {
     return near_order_.size() - stream.next;
   }
@@ -95,7 +99,7 @@ class AdaptiveSweep final : public Strategy {
     ++stream.next;
     ++walked_;
   }
-  // Sees to it that what is held back ends soon after all else has.
+  // Leaves off what is still held back some time after all else has ended.
   void EndHeldBack(Instant now);
   bool AllHeld() const;
   void Finish(Instant now, size_t written);
@@ -146,6 +150,10 @@ AdaptiveSweep::AdaptiveSweep(const TargetSet& targets,
       done_(targets.empty()) {
   if (options.router_pps > 0) {
     limits_.emplace(streams_.size(), options.router_pps);
+    for (const Stream& stream : streams_) {
+      if (!neighborhood_.Covers(TtlOf(stream)))
+        limits_->IgnoreShare(PlaceOf(stream));
+    }
   }
 }
 
@@ -182,7 +190,7 @@ void AdaptiveSweep::Drop(Stream& stream) {
 size_t AdaptiveSweep::TakeFromStream(Stream& stream, Instant now,
                                      std::span<Probe> out) {
   const unsigned ttl = TtlOf(stream);
-  const size_t place = ttl - min_ttl_;
+  const size_t place = PlaceOf(stream);
   const bool covered = neighborhood_.Covers(ttl);
   if (covered && neighborhood_.IsKnownEverywhere(ttl)) Drop(stream);
   size_t written = 0;
@@ -247,19 +255,10 @@ bool AdaptiveSweep::AllHeld() const {
 
 void AdaptiveSweep::EndHeldBack(Instant now) {
   if (!limits_ || rest_next_ < rest_order_.size()) return;
-  const Nanos most = (rest_end_.value_or(now) - *start_) / kStretch;
-  if (!rest_end_) {
-    rest_end_ = now;
-    const double seconds =
-        std::max(1.0, std::chrono::duration<double>(most).count());
-    for (const Stream& stream : streams_) {
-      const unsigned ttl = TtlOf(stream);
-      if (neighborhood_.Covers(ttl)) continue;
-      limits_->SetFloor(ttl - min_ttl_,
-                        static_cast<double>(Left(stream)) / seconds);
-    }
-  }
-  if (now - *rest_end_ < std::max<Nanos>(most, std::chrono::seconds(1))) return;
+  if (!rest_end_) rest_end_ = now;
+  const Nanos most =
+      std::max<Nanos>((*rest_end_ - *start_) / kStretch, kLeastStretch);
+  if (now - *rest_end_ < most) return;
   for (Stream& stream : streams_) {
     if (neighborhood_.Covers(TtlOf(stream))) Drop(stream);
   }

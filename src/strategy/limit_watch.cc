@@ -26,8 +26,8 @@ double LimitWatch::Cap(const Place& place) const {
 }
 
 double LimitWatch::Rate(const Place& place) const {
-  if (place.routers > kFewRouters) return Cap(place);
-  return std::min(Cap(place), std::max(place.found, place.floor));
+  const bool cap_alone = place.ignore_share || place.routers > kFewRouters;
+  return cap_alone ? Cap(place) : std::min(Cap(place), place.found);
 }
 
 bool LimitWatch::May(size_t place, Instant now) {

@@ -55,9 +55,8 @@ class LimitWatch {
   // Takes note of a reply from the place.
   void Answered(size_t place, const IpAddress& responder);
 
-  // What was found is not to fall below this many probes a second. The cap
-  // holds all the same.
-  void SetFloor(size_t place, double pps) { places_[place].floor = pps; }
+  // From now on the cap alone counts there.
+  void IgnoreShare(size_t place) { places_[place].ignore_share = true; }
 
   // What is known of a place so far.
   struct Estimate {
@@ -76,7 +75,7 @@ class LimitWatch {
     Instant epoch{};   // When the running epoch began.
     double tokens = 1;
     double found = kFirstRate;
-    double floor = 0;
+    bool ignore_share = false;
     double best = 0;    // The best share so far, slowly forgotten.
     bool fell = false;  // Ever: then it grows with care.
     uint64_t asked = 0;

@@ -28,7 +28,7 @@ namespace fathom {
 // an area would show. What is known is remembered up to kMaxKnown; after that
 // all unknown is news, and nothing more is left off.
 //
-// Memory: 20 MB at the most for what is known; 17 KB a TTL for areas; 128 KB a
+// Memory: 20 MB at the most for what is known; 9 KB a TTL for areas; 128 KB a
 // TTL for the other ends of links.
 class Neighborhood {
  public:
