@@ -32,6 +32,31 @@ void BM_SweepNext(benchmark::State& state) {
   }
   state.SetItemsProcessed(probes);
 }
+// The near TTLs dealt one by one, and no replies: as far as the walk goes.
+void BM_AdaptiveSweepNext(benchmark::State& state) {
+  std::vector<uint32_t> addresses(static_cast<size_t>(state.range(0)));
+  for (size_t i = 0; i < addresses.size(); ++i) {
+    addresses[i] = static_cast<uint32_t>(i << 8 | 1);
+  }
+  const TargetSet targets(std::move(addresses));
+  const StrategyModule sweep = *Register<StrategyModule>::Find("sweep");
+  const StrategyOptions options{
+      .max_ttl = Ttl(16), .fill = Ttl(32), .neighborhood = Ttl(10)};
+  std::unique_ptr<Strategy> strategy = *sweep.make(targets, options);
+  std::array<Probe, 64> batch;
+  Instant now(std::chrono::seconds(1));
+  int64_t probes = 0;
+  for (auto _ : state) {
+    if (strategy->done()) strategy = *sweep.make(targets, options);
+    probes += static_cast<int64_t>(strategy->Next(now, batch));
+    now += std::chrono::microseconds(64);  // A million a second.
+    benchmark::DoNotOptimize(batch.data());
+    benchmark::ClobberMemory();
+  }
+  state.SetItemsProcessed(probes);
+}
+BENCHMARK(BM_AdaptiveSweepNext)->Arg(65'536)->Arg(14'500'000);
+
 BENCHMARK(BM_SweepNext)->Arg(65'536)->Arg(1'000'000)->Arg(14'500'000);
 
 }  // namespace
