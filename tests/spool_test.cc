@@ -215,6 +215,47 @@ TEST(Spool, KeepsWhatManyReceiversHearAtOnce) {
   EXPECT_EQ(total, heard[0].size() + heard[1].size() + heard[2].size());
 }
 
+TEST(Spool, CanBeReadBetweenFlushesWhileItIsWritten) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.File("open");
+  Random random(8);
+  SpoolOptions options;
+  options.boundaries = AnyBoundaries(random, 5);
+  options.buffer_records = 16;
+  options.inlets = 2;
+  auto spool = *ReplySpool::Create(path, options);
+  std::vector<std::vector<Reply>> expected(options.boundaries.size() + 1);
+  Instant now = kStart;
+  for (int round = 0; round < 30; ++round) {
+    for (size_t inlet = 0; inlet < options.inlets; ++inlet) {
+      const auto replies = AnyReplies(random, Below(random, 100), 20);
+      spool->inlet(inlet).Consume(now, replies);
+      for (const Reply& reply : replies) {
+        expected[NaiveBucket(options.boundaries, reply.probe.target)].push_back(
+            reply);
+      }
+    }
+    now += milliseconds(1);
+    ASSERT_TRUE(spool->Flush(now).ok());
+    const auto reader = SpoolReader::OpenBeside(path);
+    ASSERT_TRUE(reader.ok()) << reader.status();
+    EXPECT_FALSE((*reader)->summary());
+    for (size_t bucket = 0; bucket < expected.size(); ++bucket) {
+      const auto replies = (*reader)->ReadBucket(bucket);
+      ASSERT_TRUE(replies.ok());
+      ASSERT_EQ(Sorted(*replies), Sorted(expected[bucket]));
+    }
+    EXPECT_EQ((*reader)->damage(), SpoolDamage{});
+    // Whoever else comes still finds it taken.
+    EXPECT_TRUE(absl::IsFailedPrecondition(SpoolReader::Open(path).status()));
+  }
+  ASSERT_TRUE(spool->Close(now, "{}").ok());
+  const auto reader = *SpoolReader::Open(path);
+  for (size_t bucket = 0; bucket < expected.size(); ++bucket) {
+    EXPECT_EQ(Sorted(*reader->ReadBucket(bucket)), Sorted(expected[bucket]));
+  }
+}
+
 TEST(Spool, FlushesByHandedInTimeEvenWithoutReplies) {
   const TemporaryDirectory directory;
   const std::string path = directory.File("spool");

@@ -72,6 +72,12 @@ ReplySpool::~ReplySpool() {
   for (SpoolInlet& inlet : inlets_) inlet.Flush(inlet.last_now());
 }
 
+absl::Status ReplySpool::Flush(Instant now) {
+  for (SpoolInlet& inlet : inlets_) inlet.Flush(now);
+  writer_->Flush();
+  return writer_->status();
+}
+
 absl::Status ReplySpool::Close(Instant now, const std::string& summary) {
   for (SpoolInlet& inlet : inlets_) inlet.Flush(now);
   return writer_->Close(summary);

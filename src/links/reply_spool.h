@@ -45,8 +45,8 @@ struct SpoolOptions {
 // final sort asks for: at low rates every bucket makes a frame each flush
 // interval.
 //
-// Close() and the destructor belong to one thread, once no inlet is in use;
-// others may ask status() and counters() at any time.
+// Flush(), Close() and the destructor belong to one thread, once no inlet is in
+// use; others may ask status() and counters() at any time.
 class ReplySpool {
  public:
   // AlreadyExists if the file holds anything, FailedPrecondition if a running
@@ -60,6 +60,11 @@ class ReplySpool {
 
   // REQUIRES: index < options.inlets.
   SpoolInlet& inlet(size_t index) { return inlets_[index]; }
+
+  // Puts all that was consumed into the file, for SpoolReader::OpenBeside().
+  // More may be consumed afterwards. The latched error, if any.
+  // REQUIRES: no inlet is in use meanwhile.
+  absl::Status Flush(Instant now);
 
   // Flushes, waits for the writer, adds `summary` (the final counters) as the
   // end of the file, and syncs and unlocks it. The latched error, if any.

@@ -12,12 +12,29 @@
 
 namespace fathom {
 
-absl::StatusOr<LockedSpool> OpenLocked(const std::string& path, int flags) {
+namespace {
+
+absl::StatusOr<UniqueFd> OpenFile(const std::string& path, int flags) {
   constexpr mode_t kMode = 0644;
   UniqueFd fd(open(path.c_str(), flags | O_CLOEXEC, kMode));
   if (!fd.valid()) {
     return absl::ErrnoToStatus(errno, absl::StrCat("open the spool ", path));
   }
+  return fd;
+}
+
+absl::StatusOr<OpenSpool> WithSize(UniqueFd fd, const std::string& path) {
+  struct stat info = {};
+  if (fstat(fd.get(), &info) != 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("look at ", path));
+  }
+  return OpenSpool{std::move(fd), static_cast<uint64_t>(info.st_size)};
+}
+
+}  // namespace
+
+absl::StatusOr<OpenSpool> OpenLocked(const std::string& path, int flags) {
+  FATHOM_ASSIGN_OR_RETURN(UniqueFd fd, OpenFile(path, flags));
   if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno == EWOULDBLOCK) {
       return absl::FailedPreconditionError(
@@ -25,15 +42,16 @@ absl::StatusOr<LockedSpool> OpenLocked(const std::string& path, int flags) {
     }
     return absl::ErrnoToStatus(errno, absl::StrCat("lock the spool ", path));
   }
-  struct stat info = {};
-  if (fstat(fd.get(), &info) != 0) {
-    return absl::ErrnoToStatus(errno, absl::StrCat("look at ", path));
-  }
-  return LockedSpool{std::move(fd), static_cast<uint64_t>(info.st_size)};
+  return WithSize(std::move(fd), path);
+}
+
+absl::StatusOr<OpenSpool> OpenUnlocked(const std::string& path) {
+  FATHOM_ASSIGN_OR_RETURN(UniqueFd fd, OpenFile(path, O_RDONLY));
+  return WithSize(std::move(fd), path);
 }
 
 absl::StatusOr<SpoolFile> SpoolFile::Create(const std::string& path) {
-  FATHOM_ASSIGN_OR_RETURN(LockedSpool spool,
+  FATHOM_ASSIGN_OR_RETURN(OpenSpool spool,
                           OpenLocked(path, O_WRONLY | O_CREAT));
   if (spool.size > 0) {
     return absl::AlreadyExistsError(absl::StrCat(

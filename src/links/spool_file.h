@@ -13,15 +13,19 @@
 
 namespace fathom {
 
-// A spool that is open and locked (flock) for this process alone.
-struct LockedSpool {
+// A spool that is open, and how long it was then.
+struct OpenSpool {
   UniqueFd fd;
   uint64_t size = 0;  // In bytes.
 };
 
-// Opens the spool `path` with `flags`, of open(2), and locks it.
-// FailedPrecondition while a running scan, or another reader, has it.
-absl::StatusOr<LockedSpool> OpenLocked(const std::string& path, int flags);
+// Opens the spool `path` with `flags`, of open(2), and locks it (flock) for
+// this process alone. FailedPrecondition while a running scan, or another
+// reader, has it.
+absl::StatusOr<OpenSpool> OpenLocked(const std::string& path, int flags);
+
+// Opens it for reading and leaves the lock to whoever has it.
+absl::StatusOr<OpenSpool> OpenUnlocked(const std::string& path);
 
 // The file under a spool, open for appending and locked (flock) as long as this
 // object lives, so that nobody takes a running scan's spool for a dead one's.

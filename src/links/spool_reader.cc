@@ -10,7 +10,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "src/base/status_macros.h"
-#include "src/links/spool_file.h"
 
 namespace fathom {
 namespace {
@@ -26,7 +25,18 @@ constexpr size_t kSearchWindow = 1 << 18;
 
 absl::StatusOr<std::unique_ptr<SpoolReader>> SpoolReader::Open(
     const std::string& path) {
-  FATHOM_ASSIGN_OR_RETURN(LockedSpool spool, OpenLocked(path, O_RDONLY));
+  FATHOM_ASSIGN_OR_RETURN(OpenSpool spool, OpenLocked(path, O_RDONLY));
+  return Make(std::move(spool), path);
+}
+
+absl::StatusOr<std::unique_ptr<SpoolReader>> SpoolReader::OpenBeside(
+    const std::string& path) {
+  FATHOM_ASSIGN_OR_RETURN(OpenSpool spool, OpenUnlocked(path));
+  return Make(std::move(spool), path);
+}
+
+absl::StatusOr<std::unique_ptr<SpoolReader>> SpoolReader::Make(
+    OpenSpool spool, const std::string& path) {
   std::unique_ptr<SpoolReader> reader(
       new SpoolReader(std::move(spool.fd), path, spool.size));
   FATHOM_RETURN_IF_ERROR(reader->Scan());

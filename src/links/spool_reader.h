@@ -15,6 +15,7 @@
 #include "fathom/probe.h"
 #include "src/base/unique_fd.h"
 #include "src/links/bucket_map.h"
+#include "src/links/spool_file.h"
 #include "src/links/spool_format.h"
 
 namespace fathom {
@@ -37,7 +38,8 @@ struct SpoolDamage {
 // it belongs to its bucket, so buckets in order are in the order of targets
 // whatever the file. Behind damage the next good frame is searched for.
 //
-// The file stays locked as long as the reader lives. One thread.
+// The file stays locked as long as the reader lives, but for OpenBeside(). One
+// thread.
 class SpoolReader {
  public:
   using Sink = absl::FunctionRef<absl::Status(std::span<const Reply>)>;
@@ -45,6 +47,11 @@ class SpoolReader {
   // FailedPrecondition while a scan or another reader holds the file;
   // InvalidArgument if it is no spool; DataLoss if its head is damaged.
   static absl::StatusOr<std::unique_ptr<SpoolReader>> Open(
+      const std::string& path);
+
+  // Opens a spool that this process is writing, without the lock: it has the
+  // frames that were in the file by now. For the scan itself, between passes.
+  static absl::StatusOr<std::unique_ptr<SpoolReader>> OpenBeside(
       const std::string& path);
 
   const std::string& metadata() const { return metadata_; }
@@ -78,6 +85,9 @@ class SpoolReader {
     uint32_t size;     // Of the payload.
     uint32_t records;  // 0 once found bad.
   };
+
+  static absl::StatusOr<std::unique_ptr<SpoolReader>> Make(
+      OpenSpool spool, const std::string& path);
 
   SpoolReader(UniqueFd fd, std::string path, uint64_t size);
 

@@ -68,6 +68,11 @@ void SpoolWriter::Submit(std::unique_ptr<SpoolBuffer> buffer) {
   submitted_.notify_one();
 }
 
+void SpoolWriter::Flush() {
+  std::unique_lock lock(mutex_);
+  flushed_.wait(lock, [this] { return queue_.empty() && !writing_; });
+}
+
 absl::Status SpoolWriter::Close(const std::string& summary) {
   StopThread();
   if (!status_.ok()) return status_;
@@ -110,9 +115,12 @@ void SpoolWriter::Run() {
     {
       std::unique_lock lock(mutex_);
       counters_.bytes = file_.size();
+      writing_ = false;
+      if (queue_.empty()) flushed_.notify_all();
       submitted_.wait(lock, [this] { return closing_ || !queue_.empty(); });
       if (queue_.empty()) return;
       batch.swap(queue_);
+      writing_ = true;
     }
     Write(batch);
     batch.clear();

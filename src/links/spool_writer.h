@@ -72,6 +72,10 @@ class SpoolWriter {
   // REQUIRES: the buffer holds between one and buffer_records replies.
   void Submit(std::unique_ptr<SpoolBuffer> buffer);
 
+  // Waits until all that was submitted is in the file, or was lost to an error.
+  // REQUIRES: nobody submits meanwhile.
+  void Flush();
+
   // Waits for all that was submitted, writes the end frame with `summary`,
   // syncs and unlocks the file. The latched error, if there is one. Once.
   absl::Status Close(const std::string& summary);
@@ -107,10 +111,12 @@ class SpoolWriter {
   // The fields down to the next gap are guarded by mutex_.
   std::condition_variable submitted_;
   std::condition_variable freed_;
+  std::condition_variable flushed_;
   Batch queue_;
   Batch free_;
   size_t made_ = 0;  // Buffers made so far: they are made when first needed.
   bool closing_ = false;
+  bool writing_ = false;  // The thread has taken what was submitted.
   absl::Status status_;
   SpoolCounters counters_;
 
