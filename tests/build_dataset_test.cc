@@ -13,6 +13,7 @@ namespace fathom {
 namespace {
 
 using std::chrono::hours;
+using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
@@ -27,6 +28,7 @@ struct HowToSpool {
   size_t buffer_records = 16;
   size_t max_bucket_records = 1'000'000;
   size_t max_links = 1'000'000;
+  bool verify = false;
 };
 
 // Replies through a spool into rows.
@@ -43,6 +45,7 @@ Output Through(const std::vector<Reply>& replies, const HowToSpool& how) {
   const auto reader = *SpoolReader::Open(path);
   LinkOptions options;
   options.max_bucket_records = how.max_bucket_records;
+  options.verify = how.verify;
   options.merge = {.max_links = how.max_links,
                    .temp_directory = directory.path()};
   MemoryWriter writer;
@@ -97,7 +100,8 @@ std::vector<Reply> SmallWorld(Random& random) {
 // possible: it looks at one pair of TTLs at a time, with all replies at hand.
 class NaiveLinks {
  public:
-  explicit NaiveLinks(const std::vector<Reply>& replies) {
+  explicit NaiveLinks(const std::vector<Reply>& replies, bool verify = false)
+      : verify_(verify) {
     for (const Reply& reply : Sorted(replies)) {
       paths_[{reply.probe.target, reply.probe.flow}][reply.probe.ttl.value()]
           .push_back(reply);
@@ -121,29 +125,80 @@ class NaiveLinks {
     });
   }
 
-  static size_t Answers(const std::vector<Reply>& cell) {
-    std::set<std::pair<IpAddress, ReplyKind>> answers;
-    for (const Reply& r : cell) answers.insert({r.responder, r.kind});
-    return answers.size();
+  static Instant Sent(const Reply& r) {
+    return r.rtt == kUnknownRtt ? r.received : r.received - r.rtt;
   }
 
-  static bool Single(const std::vector<Reply>& cell) {
-    return Answers(cell) == 1 && cell[0].responder != IpAddress::V4(0);
+  using Answer = std::pair<IpAddress, ReplyKind>;
+  static Answer AnswerOf(const Reply& r) { return {r.responder, r.kind}; }
+
+  // A cell as it stands: since when all answers were alike, and to how many
+  // probes.
+  struct Seen {
+    Reply reply{};
+    Instant last_sent{};
+    int answers = 0;
+    bool several = false;
+    bool mixed = false;
+
+    bool Settled() const { return !several || (!mixed && answers >= 3); }
+    bool Sure() const { return Settled() && answers >= 2; }
+    bool Single() const {
+      return Settled() && reply.responder != IpAddress::V4(0);
+    }
+  };
+
+  static Seen Look(const std::vector<Reply>& cell) {
+    std::vector<Instant> probes;
+    std::vector<Answer> before;
+    Seen seen;
+    for (const Reply& reply : cell) {
+      const Nanos copy =
+          reply.rtt == kUnknownRtt ? milliseconds(500) : milliseconds(1);
+      bool another = probes.size() < 16;
+      for (const Instant sent : probes) {
+        const Nanos apart = Sent(reply) - sent;
+        another &= apart > copy || apart < -copy;
+      }
+      if (&reply == &cell.front()) {
+        probes.push_back(Sent(reply));
+        seen = {.reply = reply, .last_sent = Sent(reply), .answers = 1};
+        continue;
+      }
+      if (another) probes.push_back(Sent(reply));
+      if (AnswerOf(reply) == AnswerOf(seen.reply)) {
+        if (another) {
+          ++seen.answers;
+          seen.last_sent = std::max(seen.last_sent, Sent(reply));
+        }
+        continue;
+      }
+      seen.several = true;
+      seen.mixed |= !another;
+      if (!another) continue;
+      before.push_back(AnswerOf(seen.reply));
+      seen.mixed |= before.size() > 4 ||
+                    std::count(before.begin(), before.end(), AnswerOf(reply));
+      seen.reply = reply;
+      seen.last_sent = Sent(reply);
+      seen.answers = 1;
+    }
+    return seen;
   }
 
   // The TTL at which the path comes back to an address; 999 if it does not.
   static int LoopAt(const Cells& cells, int end) {
     for (const auto& [ttl, cell] : cells) {
-      if (ttl > end || !Single(cell)) continue;
-      const Reply& reply = cell[0];
+      if (ttl > end || !Look(cell).Single()) continue;
+      const Reply reply = Look(cell).reply;
       if (reply.kind == ReplyKind::kAlias) continue;
       if (reply.kind == ReplyKind::kHop &&
           reply.responder == reply.probe.target) {
         continue;
       }
       for (int before = 0; before < ttl - 1; ++before) {
-        if (cells.contains(before) && Single(cells.at(before)) &&
-            cells.at(before)[0].responder == reply.responder) {
+        if (cells.contains(before) && Look(cells.at(before)).Single() &&
+            Look(cells.at(before)).reply.responder == reply.responder) {
           return ttl;
         }
       }
@@ -157,32 +212,36 @@ class NaiveLinks {
       if (Ends(cell)) end = std::min(end, ttl);
     }
     const int loop = LoopAt(cells, end);
-    int unsteady = 999;  // The first TTL with several answers.
+    int unsteady = 999;  // The first TTL with several answers,
+    int mixed = 999;     // and with answers to and fro.
     for (const auto& [ttl, cell] : cells) {
-      if (ttl <= end && Answers(cell) > 1) unsteady = std::min(unsteady, ttl);
+      if (ttl > end) continue;
+      if (Look(cell).several) unsteady = std::min(unsteady, ttl);
+      if (Look(cell).mixed) mixed = std::min(mixed, ttl);
     }
     for (const auto& [h, near] : cells) {
       const auto next = cells.upper_bound(h);
       if (next == cells.end() || next->first > end || next->first >= loop) {
         continue;
       }
-      const auto& far = next->second;
-      if (!Single(near) || !Single(far)) continue;
-      const Reply& a = near[0];
-      const Reply& b = far[0];
+      const Seen from = Look(near), to = Look(next->second);
+      if (!from.Single() || !to.Single()) continue;
+      const Reply& a = from.reply;
+      const Reply& b = to.reply;
+      const Nanos apart = std::max(
+          {Nanos(0), Sent(b) - from.last_sent, Sent(a) - to.last_sent});
+      const bool sure = from.Sure() && to.Sure() && apart == Nanos(0);
+      if (!sure && (from.several || to.several)) continue;
       if (b.kind == ReplyKind::kAlias || a.responder == b.responder) continue;
       if (b.kind == ReplyKind::kHop && b.responder == target) continue;
       AddLink(a, b,
-              (loop < 999 ? 4 : 0) + (next->first >= unsteady - 2 ? 16 : 0));
+              (loop < 999 ? 4 : 0) + (apart > hours(1) ? 8 : 0) +
+                  (next->first >= (sure ? mixed : unsteady) - 2 ? 16 : 0) +
+                  (verify_ && !sure ? 32 : 0));
     }
   }
 
   void AddLink(const Reply& a, const Reply& b, int doubts) {
-    const auto sent = [](const Reply& r) {
-      return r.rtt == kUnknownRtt ? r.received : r.received - r.rtt;
-    };
-    const Nanos apart =
-        sent(a) > sent(b) ? sent(a) - sent(b) : sent(b) - sent(a);
     Link link;
     link.near = a.responder;
     link.far = b.responder;
@@ -194,9 +253,8 @@ class NaiveLinks {
         static_cast<uint8_t>(b.probe.ttl.value() - a.probe.ttl.value() - 1);
     const bool destination = b.kind == ReplyKind::kDestination;
     const bool refused = b.kind == ReplyKind::kUnreachable;
-    link.flags =
-        static_cast<uint8_t>((destination ? 1 : 0) + (refused ? 2 : 0) +
-                             doubts + (apart > hours(1) ? 8 : 0));
+    link.flags = static_cast<uint8_t>((destination ? 1 : 0) +
+                                      (refused ? 2 : 0) + doubts);
     const auto [row, is_new] =
         rows_.try_emplace({link.near, link.far, link.gap}, link);
     if (is_new) return;
@@ -206,10 +264,11 @@ class NaiveLinks {
     sum.first_seen = std::min(sum.first_seen, link.first_seen);
     sum.last_seen = std::max(sum.last_seen, link.last_seen);
     sum.min_ttl = std::min(sum.min_ttl, link.min_ttl);
-    sum.flags = static_cast<uint8_t>((sum.flags & link.flags & 30) |
+    sum.flags = static_cast<uint8_t>((sum.flags & link.flags & 62) |
                                      ((sum.flags | link.flags) & 1));
   }
 
+  const bool verify_;
   std::map<std::pair<IpAddress, FlowId>, Cells> paths_;
   std::map<std::tuple<IpAddress, IpAddress, uint8_t>, Link> rows_;
 };
@@ -228,10 +287,11 @@ TEST(BuildDataset, AgreesWithTheTableOverManySmallWorlds) {
   for (uint64_t seed = 0; seed < 400; ++seed) {
     Random random(seed);
     const auto world = SmallWorld(random);
-    const Output output =
-        Through(world, {.boundaries = SomeBoundaries(world, random)});
+    const bool verify = seed % 2 == 1;
+    const Output output = Through(
+        world, {.boundaries = SomeBoundaries(world, random), .verify = verify});
     ASSERT_EQ(output.replies, Sorted(world)) << seed;
-    ASSERT_EQ(output.links, NaiveLinks(world).Rows()) << seed;
+    ASSERT_EQ(output.links, NaiveLinks(world, verify).Rows()) << seed;
 
     const LinkStats& stats = output.stats;
     ASSERT_EQ(stats.replies, world.size());

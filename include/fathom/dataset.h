@@ -29,9 +29,12 @@ enum LinkFlags : uint8_t {
   kLinkWideInterval = 8,   // Doubt: the two probes were far apart in time.
   kLinkUnsteady = 16,      // Doubt: near by, several routers answered what one
                            // should have: a per-packet balancer, or a change.
+  kLinkUnverified = 32,    // Doubt: a second look did not confirm it. Set only
+                           // in scans that took one (--verify).
 };
-inline constexpr uint8_t kLinkDoubts =
-    kLinkUnreachable | kLinkInLoop | kLinkWideInterval | kLinkUnsteady;
+inline constexpr uint8_t kLinkDoubts = kLinkUnreachable | kLinkInLoop |
+                                       kLinkWideInterval | kLinkUnsteady |
+                                       kLinkUnverified;
 
 // Two routers met at distances ttl and ttl + 1 + gap on one path. Only a link
 // with no gap is asserted; the others say that something silent lies between.

@@ -27,8 +27,9 @@ std::span<const Spelling> SpellingsOf(Table table);
 // The names of ReplyKind's values, and of LinkFlags' bits from the lowest.
 inline constexpr const char* kKindNames[] = {"hop", "destination", "alias",
                                              "unreachable"};
-inline constexpr const char* kFlagNames[] = {
-    "destination", "unreachable", "loop", "wide-interval", "unsteady"};
+inline constexpr const char* kFlagNames[] = {"destination", "unreachable",
+                                             "loop",        "wide-interval",
+                                             "unsteady",    "unverified"};
 
 // One number per column. Table::kLinks lacks the last column of a LinkRow, gap.
 using HopRow = std::array<uint64_t, 11>;

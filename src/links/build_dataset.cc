@@ -15,7 +15,7 @@ absl::StatusOr<LinkStats> BuildDataset(SpoolReader& spool,
                                        DatasetWriter& writer) {
   LinkStats stats;
   PathBuilder paths(stats);
-  LinkBuilder builder(options.max_interval, stats);
+  LinkBuilder builder(options.max_interval, stats, options.verify);
   LinkMerger merger(options.merge);
   std::vector<Link> links;
   const auto build = [&](const Path& path) { builder.Build(path, links); };

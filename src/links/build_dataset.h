@@ -17,6 +17,8 @@ struct LinkOptions {
   Nanos max_interval = std::chrono::hours(1);
   // Replies sorted at once, at 80 bytes each: 320 MB. See sorted_replies.h.
   size_t max_bucket_records = 4'000'000;
+  // The scan took a second look: mark what it did not confirm.
+  bool verify = false;
   MergeOptions merge;
 };
 

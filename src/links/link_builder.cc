@@ -19,10 +19,19 @@ bool CanBeRouter(const IpAddress& address) {
   return !loopback_or_less && address.high() >> 56 != 0xff;
 }
 
-int64_t SentAt(const Cell& cell) {
-  const int64_t received = cell.received.time_since_epoch().count();
-  return cell.rtt < Nanos::zero() ? received
-                                  : Subtract(received, cell.rtt.count());
+// How far apart in time the last runs of two cells are; 0 if they overlap.
+Nanos Apart(const Cell& a, const Cell& b) {
+  const Instant from = std::min(a.last_sent, b.last_sent);
+  const Instant to = std::max(a.first_sent(), b.first_sent());
+  if (to <= from) return Nanos(0);
+  return Nanos(
+      Subtract(to.time_since_epoch().count(), from.time_since_epoch().count()));
+}
+
+// Whether both routers were there at one time, and again and again.
+bool Confirmed(const Cell& a, const Cell& b) {
+  return a.settled() && b.settled() && a.answers > 1 && b.answers > 1 &&
+         Apart(a, b) == Nanos(0);
 }
 
 }  // namespace
@@ -30,13 +39,16 @@ int64_t SentAt(const Cell& cell) {
 void LinkBuilder::Build(const Path& path, std::vector<Link>& links) {
   const size_t first = links.size();
   const Cell* near = nullptr;  // Null where no link may begin.
-  const int steady = SteadyUntil(path);
+  const Steadiness steady = SteadinessOf(path);
   for (size_t i = 0; i < path.cells.size(); ++i) {
     const Cell& cell = path.cells[i];
     const Step step = Judge(path, i);
     if (step == Step::kLink && near != nullptr) {
-      links.push_back(LinkBetween(path, *near, cell));
-      if (cell.ttl.value() >= steady) links.back().flags |= kLinkUnsteady;
+      const bool confirmed = Confirmed(*near, cell);
+      if (confirmed || !(near->ambiguous || cell.ambiguous)) {
+        links.push_back(LinkBetween(path, *near, cell));
+        links.back().flags |= DoubtsOf(cell.ttl, confirmed, steady);
+      }
     }
     near = step == Step::kVoid ? nullptr : &cell;
     if (step == Step::kLoop) {
@@ -52,19 +64,31 @@ void LinkBuilder::Build(const Path& path, std::vector<Link>& links) {
   stats_.observations += links.size() - first;
 }
 
-int LinkBuilder::SteadyUntil(const Path& path) {
+LinkBuilder::Steadiness LinkBuilder::SteadinessOf(const Path& path) {
   // A balancer may have a router or two before the one that gave it away.
   constexpr int kBefore = 2;
+  Steadiness steady;
   for (const Cell& cell : path.cells) {
-    if (cell.ambiguous) return cell.ttl.value() - kBefore;
+    const int from = cell.ttl.value() - kBefore;
+    if (cell.ambiguous) steady.until = std::min(steady.until, from);
+    if (cell.mixed) steady.sure_until = std::min(steady.sure_until, from);
     if (cell.ends_path) break;
   }
-  return 256;
+  return steady;
+}
+
+uint8_t LinkBuilder::DoubtsOf(Ttl far, bool confirmed,
+                              const Steadiness& steady) const {
+  const int until = confirmed ? steady.sure_until : steady.until;
+  uint8_t doubts = 0;
+  if (far.value() >= until) doubts |= kLinkUnsteady;
+  if (verify_ && !confirmed) doubts |= kLinkUnverified;
+  return doubts;
 }
 
 LinkBuilder::Step LinkBuilder::Judge(const Path& path, size_t index) {
   const Cell& cell = path.cells[index];
-  if (cell.ambiguous) {
+  if (!cell.settled()) {
     ++stats_.ambiguous_cells;
     return Step::kVoid;
   }
@@ -84,7 +108,7 @@ LinkBuilder::Step LinkBuilder::Judge(const Path& path, size_t index) {
   bool stays = false;
   for (size_t i = 0; i < index; ++i) {
     const Cell& earlier = path.cells[i];
-    if (earlier.ambiguous || earlier.responder != cell.responder) continue;
+    if (!earlier.settled() || earlier.responder != cell.responder) continue;
     if (cell.ttl.value() - earlier.ttl.value() > 1) {
       ++stats_.loops;
       return Step::kLoop;
@@ -107,10 +131,7 @@ Link LinkBuilder::LinkBetween(const Path& path, const Cell& near,
   uint8_t flags = 0;
   if (far.kind == ReplyKind::kDestination) flags |= kLinkToDestination;
   if (far.kind == ReplyKind::kUnreachable) flags |= kLinkUnreachable;
-  const auto [earlier, later] = std::minmax({SentAt(near), SentAt(far)});
-  if (Subtract(later, earlier) > max_interval_.count()) {
-    flags |= kLinkWideInterval;
-  }
+  if (Apart(near, far) > max_interval_) flags |= kLinkWideInterval;
   return {.near = near.responder,
           .far = far.responder,
           .target = path.target,

@@ -40,7 +40,9 @@ namespace fathom {
 // Stepped over, so that no link and no gap crosses it:
 //   * a cell with several responders, or with one in several roles: replies of
 //     per-packet balancers, duplicated packets or forgery. Any reply in it that
-//     would end the path does;
+//     would end the path does. But where the answers changed once and were
+//     alike to three probes or more since, a route has changed: the cell counts
+//     as the last of its responders, for links that are confirmed;
 //   * a responder that can be no router's address: unspecified, loopback,
 //     multicast, broadcast. Such sources come from broken or forging devices,
 //     and would join routers that never met.
@@ -56,7 +58,15 @@ namespace fathom {
 // kLinkUnsteady marks the links of a path from two hops before its first cell
 // with several responders on: a balancer that goes by the packet, or a route
 // that changed, may have joined others of its hops wrongly. Only a scan that
-// repeats its probes sees such cells.
+// repeats its probes sees such cells. Confirmed links are not marked for what
+// may be a change of route, only for answers that went to and fro.
+//
+// A link is confirmed by a path where either cell answered two probes or more
+// alike and the times of the two overlap: then there was a time at which both
+// routers stood there, whatever changed before or after. A balancer that goes
+// by the packet and has two branches looks so once in 4 times, with three
+// answers from either cell once in 16. Where the scan took a second look
+// (--verify), kLinkUnverified marks what no path confirms.
 //
 // Not excluded, as the packets do not tell:
 //   * private addresses (RFC 1918, 6598) are kept, here and in the hops. They
@@ -70,17 +80,23 @@ namespace fathom {
 class LinkBuilder {
  public:
   // Counts observations, cells without links, and ends of paths in `stats`,
-  // which outlives this.
-  LinkBuilder(Nanos max_interval, LinkStats& stats)
-      : max_interval_(max_interval), stats_(stats) {}
+  // which outlives this. `verify`: mark what is not confirmed.
+  LinkBuilder(Nanos max_interval, LinkStats& stats, bool verify = false)
+      : max_interval_(max_interval), stats_(stats), verify_(verify) {}
 
   // Appends what `path` shows to `links`: at most one link for each (near, far,
   // gap), with `paths` 1.
   void Build(const Path& path, std::vector<Link>& links);
 
  private:
-  // The TTL from which on the links of a path are not to be relied on.
-  static int SteadyUntil(const Path& path);
+  // The TTLs from which on the links of a path are not to be relied on: any,
+  // and even those that are confirmed.
+  struct Steadiness {
+    int until = 256;
+    int sure_until = 256;
+  };
+  static Steadiness SteadinessOf(const Path& path);
+  uint8_t DoubtsOf(Ttl far, bool confirmed, const Steadiness& steady) const;
 
   enum class Step { kLink, kStay, kVoid, kStopBefore, kLoop };
 
@@ -90,6 +106,7 @@ class LinkBuilder {
 
   const Nanos max_interval_;
   LinkStats& stats_;
+  const bool verify_;
 };
 
 // Adds what `other` knows to `link`. Commutes and associates, so links may be

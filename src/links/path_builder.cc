@@ -5,6 +5,23 @@
 #include "src/links/saturate.h"
 
 namespace fathom {
+namespace {
+
+Instant SentAt(Instant received, Nanos rtt) {
+  if (rtt < Nanos::zero()) return received;
+  return Instant(
+      Nanos(Subtract(received.time_since_epoch().count(), rtt.count())));
+}
+
+Instant SentAt(const Reply& reply) { return SentAt(reply.received, reply.rtt); }
+
+bool EndsPath(const Reply& reply) {
+  return reply.kind != ReplyKind::kHop || reply.responder == reply.probe.target;
+}
+
+}  // namespace
+
+Instant Cell::first_sent() const { return SentAt(received, rtt); }
 
 void PathBuilder::Add(std::span<const Reply> replies, Sink sink) {
   for (const Reply& reply : replies) {
@@ -28,37 +45,67 @@ void PathBuilder::Finish(Sink sink) {
 }
 
 void PathBuilder::AddToPath(const Reply& reply) {
-  const bool ends =
-      reply.kind != ReplyKind::kHop || reply.responder == reply.probe.target;
   if (path_.cells.empty() || path_.cells.back().ttl != reply.probe.ttl) {
-    path_.cells.push_back({.ttl = reply.probe.ttl,
-                           .kind = reply.kind,
-                           .ends_path = ends,
-                           .responder = reply.responder,
-                           .received = reply.received,
-                           .rtt = reply.rtt});
-    probes_ = 0;
-    AnswersAnotherProbe(reply);
-    return;
+    return BeginCell(reply);
   }
   Cell& cell = path_.cells.back();
-  ++(AnswersAnotherProbe(reply) ? stats_.repeats : stats_.duplicates);
-  cell.ambiguous |=
-      cell.responder != reply.responder || cell.kind != reply.kind;
-  cell.ends_path |= ends;
+  const bool another = AnswersAnotherProbe(reply);
+  ++(another ? stats_.repeats : stats_.duplicates);
+  cell.ends_path |= EndsPath(reply);
+  if (cell.responder != reply.responder || cell.kind != reply.kind) {
+    cell.ambiguous = true;
+    // One probe, two answers: nothing that changed in between.
+    cell.mixed |= !another;
+    if (another) BeginRun(reply, cell);
+  } else if (another) {
+    cell.answers = std::max<uint8_t>(cell.answers, cell.answers + 1);
+    cell.last_sent = std::max(cell.last_sent, SentAt(reply));
+  }
+}
+
+void PathBuilder::BeginCell(const Reply& reply) {
+  path_.cells.push_back({.ttl = reply.probe.ttl,
+                         .kind = reply.kind,
+                         .ends_path = EndsPath(reply),
+                         .responder = reply.responder,
+                         .received = reply.received,
+                         .rtt = reply.rtt,
+                         .last_sent = SentAt(reply)});
+  probes_ = runs_ = 0;
+  AnswersAnotherProbe(reply);
+}
+
+void PathBuilder::BeginRun(const Reply& reply, Cell& cell) {
+  if (runs_ == earlier_.size()) {
+    cell.mixed = true;
+    return;
+  }
+  earlier_[runs_++] = {cell.responder, cell.kind};
+  for (size_t i = 0; i < runs_; ++i) {
+    cell.mixed |= earlier_[i].responder == reply.responder &&
+                  earlier_[i].kind == reply.kind;
+  }
+  cell.responder = reply.responder;
+  cell.kind = reply.kind;
+  cell.answers = 1;
+  cell.received = reply.received;
+  cell.rtt = reply.rtt;
+  cell.last_sent = SentAt(reply);
 }
 
 // Remembers the probe, too.
 bool PathBuilder::AnswersAnotherProbe(const Reply& reply) {
-  // The clock in a probe ticks ten times as often.
+  // The clock in a probe ticks ten times as often. Where the time of sending is
+  // not known, that of the reply stands for it, and a copy may be late.
   constexpr Nanos kSame = std::chrono::milliseconds(1);
-  if (reply.rtt < Nanos::zero() || probes_ == sent_.size()) return false;
-  const Instant sent(Nanos(
-      Subtract(reply.received.time_since_epoch().count(), reply.rtt.count())));
+  constexpr Nanos kCopy = std::chrono::milliseconds(500);
+  if (probes_ == sent_.size()) return false;
+  const Nanos same = reply.rtt < Nanos::zero() ? kCopy : kSame;
+  const Instant sent = SentAt(reply);
   for (size_t i = 0; i < probes_; ++i) {
     const auto [earlier, later] = std::minmax(sent_[i], sent);
     if (Subtract(later.time_since_epoch().count(),
-                 earlier.time_since_epoch().count()) <= kSame.count()) {
+                 earlier.time_since_epoch().count()) <= same.count()) {
       return false;
     }
   }

@@ -14,21 +14,34 @@ namespace fathom {
 
 // What answered probes of one (target, flow, ttl).
 //
-// A cell is described by its earliest reply. Of the others only that much is
-// kept that a reader of links has to know, so that a cell flooded with replies
-// takes no more room than another.
+// A cell is described by its last run: the probes since which all answers were
+// alike, in responder and kind. That is all of them but where several routers
+// answered. Of the others only that much is kept that a reader of links has to
+// know, so that a cell flooded with replies takes no more room than another.
 struct Cell {
   Ttl ttl;
   ReplyKind kind;
   bool ambiguous = false;  // Another reply differs in responder or kind.
+  bool mixed = false;      // So that no change of route explains it: answers
+                           // came back to what they had been before.
   bool ends_path = false;  // A reply was no kHop, or came from the target.
+  uint8_t answers = 1;     // Probes of the last run; 255 is that or more.
   IpAddress responder;
-  Instant received;
-  Nanos rtt;
+  Instant received;   // The earliest reply of the last run,
+  Nanos rtt;          // and its round-trip time.
+  Instant last_sent;  // The latest probe of the last run.
+
+  // When the first probe of the last run was sent, or answered if that is not
+  // known.
+  Instant first_sent() const;
+
+  // Whether one router stands here now, as far as the answers tell: if they
+  // changed, then once, and three or more have been alike since.
+  bool settled() const { return !ambiguous || (!mixed && answers >= 3); }
 };
 
 // One way towards a target: the cells that answered, TTL ascending. At most 256
-// cells of 40 bytes.
+// cells of 56 bytes.
 struct Path {
   IpAddress target;
   FlowId flow;
@@ -40,8 +53,9 @@ struct Path {
 //
 // Every reply stays a row of the hops; a second reply to the same (target,
 // flow, ttl) makes no second cell. It answers a repeated probe if its probe was
-// sent at another time than those of the first replies, of which eight are kept
-// in mind; else it is counted as a duplicate.
+// sent at another time than those of the first replies, of which sixteen are
+// kept in mind; else it is counted as a duplicate. Where that time is not
+// known, it is one if it came more than half a second from the others.
 class PathBuilder {
  public:
   // The path is valid during the call.
@@ -60,13 +74,22 @@ class PathBuilder {
 
  private:
   void AddToPath(const Reply& reply);
+  void BeginCell(const Reply& reply);
+  void BeginRun(const Reply& reply, Cell& cell);
   bool AnswersAnotherProbe(const Reply& reply);
 
   LinkStats& stats_;
   Path path_;
   // When the probes were sent that the replies of the last cell answer.
-  std::array<Instant, 8> sent_{};
+  std::array<Instant, 16> sent_{};
   size_t probes_ = 0;
+  // Who answered the last cell before its last run.
+  struct Answerer {
+    IpAddress responder;
+    ReplyKind kind;
+  };
+  std::array<Answerer, 4> earlier_{};
+  size_t runs_ = 0;
 };
 
 }  // namespace fathom
