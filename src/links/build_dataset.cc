@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "src/base/status_macros.h"
+#include "src/links/hole_census.h"
 #include "src/links/link_builder.h"
 #include "src/links/path_builder.h"
 #include "src/links/sorted_replies.h"
@@ -16,9 +17,14 @@ absl::StatusOr<LinkStats> BuildDataset(SpoolReader& spool,
   LinkStats stats;
   PathBuilder paths(stats);
   LinkBuilder builder(options.max_interval, stats, options.verify);
+  HoleCensus census(PlacesExpected(spool.records()));
   LinkMerger merger(options.merge);
   std::vector<Link> links;
-  const auto build = [&](const Path& path) { builder.Build(path, links); };
+  const auto build = [&](const Path& path) {
+    const size_t first = links.size();
+    builder.Build(path, links);
+    census.Add(std::span(links).subspan(first));
+  };
   const auto take = [&](std::span<const Reply> replies) {
     links.clear();
     paths.Add(replies, build);
@@ -36,6 +42,7 @@ absl::StatusOr<LinkStats> BuildDataset(SpoolReader& spool,
     for (const Link& row : rows) ++(row.gap == 0 ? stats.links : stats.gaps);
     return writer.WriteLinks(rows);
   }));
+  stats.holes = census.Finish();
   stats.spilled_runs = merger.spilled_runs();
   return stats;
 }
