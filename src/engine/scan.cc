@@ -1,7 +1,5 @@
 #include "src/engine/scan.h"
 
-#include <sched.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <memory>
@@ -19,49 +17,12 @@
 #include "src/engine/lane.h"
 #include "src/engine/manifest.h"
 #include "src/engine/run_lanes.h"
+#include "src/engine/setup.h"
 #include "src/links/reply_spool.h"
 #include "src/schedule/targets.h"
 
 namespace fathom {
 namespace {
-
-// Independent numbers that follow from the scan's seed.
-enum SeedUse : uint64_t { kSeedKeyLow, kSeedKeyHigh, kSeedOrder };
-
-// If every probe were answered, a bucket would have this many replies and be
-// sorted in 160 MB. The buffers of all buckets take at most 270 MB, half of
-// that for sixteen million targets at 32 TTLs.
-constexpr uint64_t kRepliesPerBucket = 2'000'000;
-constexpr uint64_t kMaxBuckets = 512;
-constexpr size_t kSmallestBuffer = 256;
-
-CodecOptions CodecOptionsOf(const ScanOptions& options, uint16_t flows) {
-  return {.key = {Derive(options.seed, kSeedKeyLow),
-                  Derive(options.seed, kSeedKeyHigh)},
-          .flows = flows,
-          .min_ttl = options.min_ttl,
-          .max_ttl = std::max(options.max_ttl, options.fill),
-          .contact = options.contact};
-}
-
-StrategyOptions StrategyOptionsOf(const ScanOptions& options) {
-  return {.min_ttl = options.min_ttl,
-          .max_ttl = options.max_ttl,
-          .seed = Derive(options.seed, kSeedOrder),
-          .probes = options.probes,
-          .fill = options.fill,
-          .neighborhood = options.neighborhood,
-          .router_pps = options.router_pps};
-}
-
-// Whether there is one processor for all threads: then they are in each
-// other's way, and one does better.
-bool OneProcessor(const std::vector<int>& processors) {
-  if (!processors.empty()) return processors.size() == 1;
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  return sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) == 1;
-}
 
 // A scan while it runs: the parts, and what joins them.
 class Scan {
@@ -152,17 +113,8 @@ absl::Status Scan::OpenSpool() {
         error.value(),
         absl::StrCat("make directory ", PartialPath(options_.dataset)));
   }
-  SpoolOptions options;
-  options.boundaries = EvenBoundaries(
-      targets_,
-      std::clamp<uint64_t>(Cells() * options_.probes / kRepliesPerBucket, 1,
-                           kMaxBuckets));
-  options.inlets = backend_.lanes();
-  // As much memory for many receivers as for one.
-  options.buffer_records = std::max<size_t>(
-      kSmallestBuffer, options.buffer_records / options.inlets);
-  options.metadata = MakeSpoolMetadata(
-      {.configuration = options_.configuration, .start = start_});
+  const SpoolOptions options =
+      SpoolOptionsOf(options_, targets_, backend_.lanes(), start_);
   FATHOM_ASSIGN_OR_RETURN(
       spool_, ReplySpool::Create(SpoolPath(options_.dataset), options));
   return absl::OkStatus();
