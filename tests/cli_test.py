@@ -70,6 +70,11 @@ BAD_INPUTS = [
     ("refinements of the sweep for another strategy",
      SCAN + ["--neighborhood", "6", "--strategy", "guess"], 2, "--strategy"),
     ("cap in words", SCAN + ["--router-pps", "slow"], 2, "--router-pps"),
+    ("too many repairs", SCAN + ["--repair", "9"], 2, "--repair"),
+    ("repairs in words", SCAN + ["--repair", "all"], 2, "--repair"),
+    ("verifying too often", SCAN + ["--verify=9"], 2, "--verify"),
+    ("verifying never", SCAN + ["--verify=0"], 2, "--verify"),
+    ("verifying in words", SCAN + ["--verify=well"], 2, "--verify"),
     ("TTL no number", SCAN + ["--max-ttl", "x"], 2, "--max-ttl"),
     ("seed too large", SCAN + ["--seed", "99999999999999999999"], 2, "--seed"),
     ("cooldown in words", SCAN + ["--cooldown", "long"], 2, "--cooldown"),
@@ -234,6 +239,25 @@ def test_counts_add_up():
     cells = {(h["target"], h["flow"], h["ttl"])
              for h in FATHOM.rows("one", "hops")}
     assert len(cells) == probes["answered"], probes
+
+
+def test_second_look_adds_up():
+    FATHOM.ok("scan", "T", "-o", "again", *SMALL, "--repair", 1, "--verify")
+    manifest = FATHOM.manifest("again")
+    passes = manifest["second_look"]
+    assert [p["pass"] for p in passes] == ["repair"] + 3 * ["verify"], passes
+    probes = manifest["probes"]
+    assert probes["sent"] == 512 + sum(p["sent"] for p in passes), probes
+    assert passes[1]["sent"] > 0 and passes[1]["left_out"] == 0, passes
+    assert probes["sent"] == probes["planned"], probes
+    assert manifest["configuration"]["repair_rounds"] == 1
+    assert manifest["configuration"]["verify_times"] == 2
+    links = FATHOM.rows("again", "links")
+    assert any("unverified" not in link["flags"] for link in links)
+    assert FATHOM.manifest("one")["second_look"] == []
+    assert 0 <= manifest["holes"]["lost_share"] <= 1, manifest["holes"]
+    text = FATHOM.ok("scan", "T", "--dry-run", *SMALL, "--verify=1")
+    assert "512 probes" in text and "adds to that" in text, text
 
 
 def test_another_reader_agrees_with_what_convert_writes():

@@ -14,6 +14,7 @@
 #include "src/engine/run_lanes.h"
 #include "src/schedule/targets.h"
 #include "tests/mirror_backend.h"
+#include "tests/temporary_directory.h"
 
 namespace fathom {
 namespace {
@@ -299,6 +300,39 @@ TEST_F(LaneTest, StopsAtTheTimeLimit) {
   EXPECT_EQ(outcome.end, ScanEnd::kTimeLimit);
   EXPECT_LT(sent_, 500U * 32U);
   EXPECT_EQ(valid_, sent_);
+}
+
+// The lanes of a scan are made anew for each pass, and its spool is read while
+// it is open.
+TEST_F(LaneTest, LooksTwiceOnAllLanes) {
+  for (const size_t lanes : {1, 2}) {
+    MirrorBackend backend(SIZE_MAX, lanes);
+    backend.BecomeLossyChain();
+    const TemporaryDirectory directory;
+    const auto result = RunScan(backend, targets_, nothing_,
+                                {.dataset = directory.Path("scan"),
+                                 .pps = 1'000'000,
+                                 .repair = 2,
+                                 .verify = 1,
+                                 .cooldown = std::chrono::milliseconds(300)},
+                                {});
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_EQ(result->end, ScanEnd::kDone);
+    EXPECT_EQ(result->links.links, 31U);
+    const ScanCounts& counts = result->counts;
+    ASSERT_EQ(counts.second_look.size(), 5U);
+    uint64_t sent = 500U * 32U;
+    for (const PassCounts& pass : counts.second_look) {
+      EXPECT_EQ(pass.sent, pass.planned);
+      sent += pass.sent;
+    }
+    EXPECT_GT(counts.second_look[0].sent, 100U);
+    EXPECT_GT(counts.second_look[2].sent, 10U);
+    EXPECT_EQ(counts.sent, sent);
+    EXPECT_EQ(counts.planned, sent);
+    EXPECT_EQ(backend.sent().size(), sent);
+    EXPECT_EQ(result->links.replies, sent - sent / 7);
+  }
 }
 
 TEST_F(LaneTest, SaysWhyTheDeviceWasLost) {

@@ -41,6 +41,10 @@ class MirrorBackend final : public Backend {
   }
   BackendCounters counters() const override { return {}; }
 
+  // From now on each TTL has a router of its own, and every seventh probe gets
+  // no answer. Before the first probe.
+  void BecomeLossyChain() { lossy_chain_ = true; }
+
   // Every probe that was sent, from the IP header on.
   std::vector<Bytes> sent() const {
     const std::lock_guard lock(mutex_);
@@ -93,7 +97,10 @@ class MirrorBackend final : public Backend {
     const std::lock_guard lock(mutex_);
     if (sent_.size() >= breaks_after_) return false;
     sent_.emplace_back(probe.begin(), probe.end());
-    replies_.push_back(RouterReply(probe));
+    if (lossy_chain_ && sent_.size() % 7 == 0) return true;
+    RouterOptions router;
+    if (lossy_chain_) router.router += Load<Ipv4Header>(probe).ttl;
+    replies_.push_back(RouterReply(probe, router));
     arrived_.notify_one();
     return true;
   }
@@ -111,6 +118,7 @@ class MirrorBackend final : public Backend {
   std::deque<Tx> tx_;
   std::deque<Rx> rx_;
   const size_t breaks_after_;
+  bool lossy_chain_ = false;
 };
 
 }  // namespace fathom

@@ -112,6 +112,8 @@ std::string Configuration(const ScanFlags& flags, const ScanOptions& options,
       {"fill", options.fill.value()},
       {"neighborhood", options.neighborhood.value()},
       {"router_pps", options.router_pps},
+      {"repair_rounds", options.repair},
+      {"verify_times", options.verify},
       {"seed", options.seed},
       {"permutation", kPermutationName},
       {"cooldown_s", seconds(options.cooldown)},
@@ -169,6 +171,9 @@ int DryRun(const ScanFlags& flags, const ScanOptions& options,
           plan.exact ? "" : "about ", plan.probes, input.loaded.targets.size(),
           plan.bytes, FormatDuration(plan.duration), options.pps)
           .c_str());
+  if (options.repair > 0 || options.verify > 0) {
+    std::printf("The second look (--repair, --verify) adds to that.\n");
+  }
   return kExitDone;
 }
 

@@ -194,6 +194,9 @@ void DeclareScanFlags(CLI::App& app, ScanFlags& f) {
       ->type_name("N");
   text("--router-pps", f.router_pps, "N",
        "sweep: the most for a router near us [any]");
+  app.add_option("--repair", f.repair, "ask holes again, 0 to 8 rounds [0]")
+      ->type_name("N");
+  app.add_flag("--verify{2}", f.verify, "ask links again, =1 to =8 times [2]");
   text("-e,--seed", f.seed, "N", "repeats a scan's choices [drawn, printed]");
   app.add_option("--exclude", f.exclude, "never probe what FILE lists")
       ->type_name("FILE")
@@ -232,6 +235,14 @@ absl::StatusOr<ScanOptions> ToScanOptions(const ScanFlags& flags) {
   }
   options.probes = static_cast<uint8_t>(flags.probes);
   FATHOM_RETURN_IF_ERROR(AddSweepOptions(flags, options));
+  if (flags.repair < 0 || flags.repair > 8) {
+    return Wrong("--repair", absl::StrCat(flags.repair), "must be 0 to 8");
+  }
+  options.repair = static_cast<uint8_t>(flags.repair);
+  if (flags.verify < 0 || flags.verify > 8) {
+    return absl::InvalidArgumentError("--verify: must be =1 to =8");
+  }
+  options.verify = static_cast<uint8_t>(flags.verify);
   const auto pps = ParseQuantity(flags.pps);
   if (!pps) {
     return Wrong("--pps", flags.pps, "not a rate; write 10000, 10K or 1.5M");

@@ -30,6 +30,8 @@ struct ScanFlags {
   int fill = 0;
   int neighborhood = 0;
   std::string router_pps = "0";
+  int repair = 0;
+  int verify = 0;
   std::string seed;
   std::vector<std::string> exclude;
   std::string shard = "1/1";

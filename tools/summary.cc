@@ -1,5 +1,6 @@
 #include "tools/summary.h"
 
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
@@ -75,6 +76,26 @@ std::string LossLine(const Json& m) {
   return line;
 }
 
+// What answers were probably lost on the way, and what was asked again.
+std::string HolesLine(const Json& m) {
+  const uint64_t lost = Number(m, "/holes/probably_lost");
+  std::string line = absl::StrFormat(
+      "Holes:     %d probably lost (%s of the answers between others), %d "
+      "probably silent",
+      lost, Percent(lost, lost + Number(m, "/holes/answered")),
+      Number(m, "/holes/probably_silent"));
+  std::map<std::string, uint64_t> again;
+  if (m.contains("second_look") && m["second_look"].is_array()) {
+    for (const Json& pass : m["second_look"]) {
+      again[Text(pass, "/pass")] += Number(pass, "/sent");
+    }
+  }
+  for (const auto& [name, sent] : again) {
+    absl::StrAppend(&line, "; ", sent, " probes to ", name);
+  }
+  return line + "\n";
+}
+
 void List(const Json& value, const std::string& name, std::string& out) {
   if (value.is_object()) {
     for (const auto& [key, inner] : value.items()) {
@@ -102,7 +123,7 @@ std::string Summarize(const std::string& manifest, const std::string& name) {
       Number(m, "/replies/valid"), Number(m, "/replies/duplicate"),
       Number(m, "/replies/rewritten"), Number(m, "/replies/foreign"),
       Number(m, "/replies/malformed"));
-  absl::StrAppend(&out, LossLine(m));
+  absl::StrAppend(&out, LossLine(m), HolesLine(m));
   absl::StrAppendFormat(
       &out,
       "Found:     %d links; %d pairs with silent hops between; %d targets "

@@ -21,6 +21,7 @@ absl::Status BuildFrom(SpoolReader& spool, const std::string& dataset,
   FATHOM_ASSIGN_OR_RETURN(const std::unique_ptr<DatasetWriter> writer,
                           format.create({.path = dataset}));
   LinkOptions options;
+  options.verify = record.verify;
   options.merge.temp_directory = PartialPath(dataset);
   FATHOM_ASSIGN_OR_RETURN(record.links, BuildDataset(spool, options, *writer));
   const SpoolDamage& damage = spool.damage();

@@ -1,6 +1,7 @@
 #include "src/engine/manifest.h"
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_format.h"
@@ -92,6 +93,49 @@ Json LinksOf(const LinkStats& links) {
             {"loop", links.loops}}}};
 }
 
+// What of the answers between two that were heard was probably lost.
+Json HolesOf(const HoleCounts& holes) {
+  const HoleCounts::AtTtl total = holes.Total();
+  const uint64_t due = total.answered + total.lost;
+  Json by_ttl = Json::array();
+  for (size_t ttl = 0; ttl < holes.ttls.size(); ++ttl) {
+    const HoleCounts::AtTtl& at = holes.ttls[ttl];
+    if (at == HoleCounts::AtTtl{}) continue;
+    by_ttl.push_back({{"ttl", ttl},
+                      {"answered", at.answered},
+                      {"probably_lost", at.lost},
+                      {"probably_silent", at.silent}});
+  }
+  const double share =
+      due == 0 ? 0 : static_cast<double>(total.lost) / static_cast<double>(due);
+  return {{"answered", total.answered},
+          {"probably_lost", total.lost},
+          {"probably_silent", total.silent},
+          {"lost_share", std::round(share * 1e6) / 1e6},
+          {"by_ttl", std::move(by_ttl)}};
+}
+
+Json SecondLookOf(const ScanCounts& counts) {
+  Json passes = Json::array();
+  for (const PassCounts& pass : counts.second_look) {
+    passes.push_back({{"pass", pass.name},
+                      {"planned", pass.planned},
+                      {"sent", pass.sent},
+                      {"left_out", pass.left_out}});
+  }
+  return passes;
+}
+
+void ReadSecondLook(const Json& json, ScanCounts& counts) {
+  for (const Json& pass : json) {
+    counts.second_look.push_back(
+        {.name = pass.at("pass").get<std::string>(),
+         .planned = pass.at("planned").get<uint64_t>(),
+         .sent = pass.at("sent").get<uint64_t>(),
+         .left_out = pass.at("left_out").get<uint64_t>()});
+  }
+}
+
 Json OwnCountersOf(const ScanRecord& record) {
   Json own = Json::object();
   if (record.counts) {
@@ -139,6 +183,7 @@ void AddSummary(const Json& json, ScanRecord& record) {
   json.at("host_dropped").get_to(counts.backend.host_dropped);
   json.at("tx_failed").get_to(counts.backend.tx_failed);
   json.at("own").get_to(counts.backend.own);
+  ReadSecondLook(json.at("second_look"), counts);
 }
 
 }  // namespace
@@ -157,6 +202,9 @@ std::string MakeManifest(const ScanRecord& record) {
       {"replies", RepliesOf(record)},
       {"losses", LossesOf(record)},
       {"links", LinksOf(record.links)},
+      {"holes", HolesOf(record.links.holes)},
+      {"second_look",
+       record.counts ? SecondLookOf(*record.counts) : Json(nullptr)},
       {"backend", OwnCountersOf(record)},
       {"configuration", Read(record.configuration)},
   };
@@ -165,6 +213,7 @@ std::string MakeManifest(const ScanRecord& record) {
 
 std::string MakeSpoolMetadata(const ScanRecord& record) {
   return Write({{"configuration", Read(record.configuration)},
+                {"verify", record.verify},
                 {"start_ns", Count(record.start)}});
 }
 
@@ -189,7 +238,8 @@ std::string MakeSpoolSummary(const ScanRecord& record) {
                 {"rx_dropped", counts.backend.rx_dropped},
                 {"host_dropped", counts.backend.host_dropped},
                 {"tx_failed", counts.backend.tx_failed},
-                {"own", std::move(own)}});
+                {"own", std::move(own)},
+                {"second_look", SecondLookOf(counts)}});
 }
 
 absl::StatusOr<ScanRecord> ReadSpoolRecord(
@@ -200,6 +250,7 @@ absl::StatusOr<ScanRecord> ReadSpoolRecord(
   // does not fit is another version's. JSON's accessors throw on that.
   try {
     record.configuration = json.at("configuration").dump();
+    record.verify = json.at("verify").get<bool>();
     record.start = InstantAt(json.at("start_ns"));
     record.end = ScanEnd::kRecovered;
     if (summary) AddSummary(Read(*summary), record);

@@ -21,6 +21,7 @@ struct ScanRecord {
   ScanEnd end = ScanEnd::kDone;
   std::string trouble{};
   std::string configuration = "{}";  // A JSON object.
+  bool verify = false;  // Links that were not confirmed are marked.
   Instant start{};
   std::optional<Instant> sending_end{};  // Unknown of a scan that was killed.
   Instant stop{};

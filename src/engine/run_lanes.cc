@@ -33,8 +33,8 @@ class Run {
       : backend_(backend),
         lanes_(lanes),
         options_(options),
-        start_(backend.Now()),
-        watched_(start_) {}
+        start_(options.start.value_or(backend.Now())),
+        watched_(backend.Now()) {}
 
   RunOutcome OnThreads();
   RunOutcome InTurns();

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -18,6 +19,8 @@ namespace fathom {
 struct RunOptions {
   Nanos cooldown{};
   Nanos max_runtime{};  // Of sending; 0 for no limit.
+  // When that began, if earlier passes count.
+  std::optional<Instant> start{};
   std::stop_token stop{};
   // Take turns even where the backend would allow threads.
   bool in_turns = false;

@@ -16,9 +16,11 @@
 #include "src/engine/finish.h"
 #include "src/engine/lane.h"
 #include "src/engine/manifest.h"
+#include "src/engine/passes.h"
 #include "src/engine/run_lanes.h"
 #include "src/engine/setup.h"
 #include "src/links/reply_spool.h"
+#include "src/links/spool_reader.h"
 #include "src/schedule/targets.h"
 
 namespace fathom {
@@ -51,11 +53,18 @@ class Scan {
   absl::Status OpenCodec(uint16_t flows);
   absl::Status OpenSpool();
   absl::Status OpenLanes(const StrategyModule& module);
-  absl::StatusOr<std::unique_ptr<Lane>> OpenLane(const StrategyModule& module,
-                                                 size_t index);
+  void OpenLane(std::unique_ptr<Strategy> strategy);
+  // Gives the lanes questions to ask instead of what they did before.
+  void ReopenLanes(std::vector<Question> questions, int times);
+  LaneCounts Total() const;
+  RunOutcome RunPasses(const ScanControl& control);
+  // False if nothing more is to be sent.
+  bool RunSecondPass(const Pass& pass, const ScanControl& control,
+                     RunOutcome& outcome);
+  absl::StatusOr<Look> TakeLook(const Pass& pass);
   ScanProgress Progress(bool cooling_down) const;
   void Watch(const ScanControl& control, bool cooling_down);
-  RunOptions OptionsOfRun(const ScanControl& control);
+  RunOptions OptionsOfRun(const ScanControl& control, Nanos cooldown);
   ScanCounts Counts() const;
 
   Backend& backend_;
@@ -70,6 +79,9 @@ class Scan {
   std::unique_ptr<ProbeCodec> codec_;
   std::unique_ptr<ReplySpool> spool_;
   std::vector<std::unique_ptr<Lane>> lanes_;
+  LaneCounts past_;  // Of the passes before this one.
+  std::vector<PassCounts> second_look_;
+  bool settling_ = false;  // The cooldown of this pass is not the scan's.
 };
 
 absl::Status Scan::Open() {
@@ -98,9 +110,20 @@ absl::Status Scan::OpenCodec(uint16_t flows) {
 
 absl::Status Scan::OpenLanes(const StrategyModule& module) {
   if (backend_.lanes() > 1) dealt_ = DealToLanes(targets_, backend_.lanes());
+  StrategyOptions options = StrategyOptionsOf(options_);
+  // All lanes meet the same routers, so they share what these can bear.
+  if (options.router_pps > 0) {
+    options.router_pps =
+        std::max<uint64_t>(1, options.router_pps / backend_.lanes());
+  }
+  options.allowed = [this](const IpAddress& address) {
+    return !forbidden_.Contains(address);
+  };
   for (size_t i = 0; i < backend_.lanes(); ++i) {
-    FATHOM_ASSIGN_OR_RETURN(auto lane, OpenLane(module, i));
-    lanes_.push_back(std::move(lane));
+    FATHOM_ASSIGN_OR_RETURN(
+        auto strategy,
+        module.make(dealt_.empty() ? targets_ : dealt_[i], options));
+    OpenLane(std::move(strategy));
   }
   return absl::OkStatus();
 }
@@ -120,29 +143,35 @@ absl::Status Scan::OpenSpool() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::unique_ptr<Lane>> Scan::OpenLane(
-    const StrategyModule& module, size_t index) {
-  StrategyOptions options = StrategyOptionsOf(options_);
-  // All lanes meet the same routers, so they share what these can bear.
-  if (options.router_pps > 0) {
-    options.router_pps =
-        std::max<uint64_t>(1, options.router_pps / backend_.lanes());
-  }
-  options.allowed = [this](const IpAddress& address) {
-    return !forbidden_.Contains(address);
-  };
-  FATHOM_ASSIGN_OR_RETURN(
-      auto strategy,
-      module.make(dealt_.empty() ? targets_ : dealt_[index], options));
-  return std::make_unique<Lane>(
+void Scan::OpenLane(std::unique_ptr<Strategy> strategy) {
+  const size_t index = lanes_.size();
+  const uint64_t pps = std::max<uint64_t>(1, loss_.pps() / backend_.lanes());
+  lanes_.push_back(std::make_unique<Lane>(
       Lane::Parts{.backend = backend_,
                   .index = index,
                   .codec = *codec_,
                   .forbidden = forbidden_,
                   .strategy = std::move(strategy),
-                  .pacer = Pacer(options_.pps / backend_.lanes(), start_),
+                  .pacer = Pacer(pps, backend_.Now()),
                   .feedback = feedback_,
-                  .sinks = {&spool_->inlet(index), &discovery_}});
+                  .sinks = {&spool_->inlet(index), &discovery_}}));
+}
+
+void Scan::ReopenLanes(std::vector<Question> questions, int times) {
+  past_.Add(lanes_);
+  lanes_.clear();
+  const uint64_t seed =
+      Derive(options_.seed, kSeedSecondLook + second_look_.size());
+  for (auto& strategy :
+       AskInLanes(std::move(questions), times, seed, backend_.lanes())) {
+    OpenLane(std::move(strategy));
+  }
+}
+
+LaneCounts Scan::Total() const {
+  LaneCounts total = past_;
+  total.Add(lanes_);
+  return total;
 }
 
 ScanProgress Scan::Progress(bool cooling_down) const {
@@ -158,43 +187,37 @@ ScanProgress Scan::Progress(bool cooling_down) const {
                         .spool_lost = spool_->counters().lost,
                         .cooling_down = cooling_down};
   if (loss_.pps() < options_.pps) progress.slowed_to = loss_.pps();
-  for (const auto& lane : lanes_) {
-    progress.planned += lane->planned();
-    progress.sent += lane->prober().sent().value();
-    progress.replies += lane->receiver().verdict(Verdict::kReply).value();
-  }
+  const LaneCounts total = Total();
+  progress.planned = total.planned;
+  progress.sent = total.sent;
+  progress.replies = total.verdicts[static_cast<size_t>(Verdict::kReply)];
   return progress;
 }
 
 ScanCounts Scan::Counts() const {
-  ScanCounts counts{.feedback_dropped = feedback_.dropped(),
-                    .spool_lost = spool_->counters().lost,
-                    .backend = backend_.counters(),
-                    .lowest_pps = loss_.lowest_pps(),
-                    .lossy_windows = loss_.lossy_windows()};
-  for (const auto& lane : lanes_) {
-    counts.planned += lane->planned();
-    counts.sent += lane->prober().sent().value();
-    counts.withheld += lane->prober().withheld().value();
-    for (size_t v = 0; v < kVerdicts; ++v) {
-      counts.verdicts[v] +=
-          lane->receiver().verdict(static_cast<Verdict>(v)).value();
-    }
-  }
-  return counts;
+  const LaneCounts total = Total();
+  return {.planned = total.planned,
+          .sent = total.sent,
+          .withheld = total.withheld,
+          .feedback_dropped = feedback_.dropped(),
+          .spool_lost = spool_->counters().lost,
+          .verdicts = total.verdicts,
+          .backend = backend_.counters(),
+          .lowest_pps = loss_.lowest_pps(),
+          .lossy_windows = loss_.lossy_windows(),
+          .second_look = second_look_};
 }
 
 void Scan::Watch(const ScanControl& control, bool cooling_down) {
-  const ScanProgress progress = Progress(cooling_down);
-  uint64_t heard = 0;
-  for (const auto& lane : lanes_) heard += lane->receiver().packets();
-  loss_.Update(progress.now, heard, progress.dropped);
+  const ScanProgress progress = Progress(cooling_down && !settling_);
+  loss_.Update(progress.now, Total().packets, progress.dropped);
   if (control.progress) control.progress(progress);
 }
 
-RunOptions Scan::OptionsOfRun(const ScanControl& control) {
-  return {.cooldown = options_.cooldown,
+RunOptions Scan::OptionsOfRun(const ScanControl& control, Nanos cooldown) {
+  return {.cooldown = cooldown,
           .max_runtime = options_.max_runtime,
+          .start = start_,
           .stop = control.stop,
           .in_turns = lanes_.size() == 1 && OneProcessor(options_.processors),
           .processors = options_.processors,
@@ -205,8 +228,61 @@ RunOptions Scan::OptionsOfRun(const ScanControl& control) {
                           bool cooling_down) { Watch(control, cooling_down); }};
 }
 
+absl::StatusOr<Look> Scan::TakeLook(const Pass& pass) {
+  FATHOM_RETURN_IF_ERROR(spool_->Flush(backend_.Now()));
+  FATHOM_ASSIGN_OR_RETURN(const auto spool,
+                          SpoolReader::OpenBeside(SpoolPath(options_.dataset)));
+  return pass.look(*spool, pass.options);
+}
+
+bool Scan::RunSecondPass(const Pass& pass, const ScanControl& control,
+                         RunOutcome& outcome) {
+  auto look = TakeLook(pass);
+  if (!look.ok()) {
+    outcome.end = ScanEnd::kTrouble;
+    outcome.trouble.Update(look.status());
+    return false;
+  }
+  ReopenLanes(std::move(look->questions), pass.times);
+  second_look_.push_back({.name = pass.name, .left_out = look->left_out});
+  const Nanos settle = std::min(options_.cooldown, kSettle);
+  const uint64_t sent = past_.sent;
+  PassCounts& counts = second_look_.back();
+  counts.planned = Total().planned - past_.planned;
+  if (counts.planned == 0) return true;
+  outcome = RunLanes(backend_, lanes_, OptionsOfRun(control, settle));
+  counts.sent = Total().sent - sent;
+  return outcome.end == ScanEnd::kDone;
+}
+
+RunOutcome Scan::RunPasses(const ScanControl& control) {
+  const std::vector<Pass> passes = SecondLook(options_);
+  const Nanos settle = std::min(options_.cooldown, kSettle);
+  if (passes.empty()) {
+    return RunLanes(backend_, lanes_, OptionsOfRun(control, options_.cooldown));
+  }
+  settling_ = true;
+  RunOutcome outcome =
+      RunLanes(backend_, lanes_, OptionsOfRun(control, settle));
+  bool more = outcome.end == ScanEnd::kDone;
+  for (const Pass& pass : passes) {
+    if (more) more = RunSecondPass(pass, control, outcome);
+  }
+  settling_ = false;
+  if (!outcome.trouble.ok()) return outcome;
+  // There may still be late replies; nothing more is sent.
+  ReopenLanes({}, 0);
+  const RunOutcome heard = RunLanes(
+      backend_, lanes_, OptionsOfRun(control, options_.cooldown - settle));
+  if (!heard.trouble.ok()) {
+    outcome.end = heard.end;
+    outcome.trouble = heard.trouble;
+  }
+  return outcome;
+}
+
 absl::StatusOr<ScanResult> Scan::Run(const ScanControl& control) {
-  const RunOutcome outcome = RunLanes(backend_, lanes_, OptionsOfRun(control));
+  const RunOutcome outcome = RunPasses(control);
   ScanResult result{.end = outcome.end,
                     .trouble = outcome.trouble,
                     .start = start_,
@@ -215,6 +291,7 @@ absl::StatusOr<ScanResult> Scan::Run(const ScanControl& control) {
   ScanRecord record{.end = result.end,
                     .trouble = std::string(result.trouble.message()),
                     .configuration = options_.configuration,
+                    .verify = options_.verify > 0,
                     .start = result.start,
                     .sending_end = result.sending_end,
                     .stop = result.stop,

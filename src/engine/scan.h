@@ -28,7 +28,7 @@ namespace fathom {
 // it.
 
 struct ScanOptions {
-  std::string dataset;  // The directory to make. Nothing may be there yet.
+  std::string dataset{};  // The directory to make. Nothing may be there yet.
   std::string strategy = "sweep";
   std::string protocol = "icmp";
   uint64_t pps = 1000;  // Probes a second, over all lanes.
@@ -40,7 +40,11 @@ struct ScanOptions {
   Ttl fill{0};              // Beyond max_ttl, go on to here if routers answer.
   Ttl neighborhood{0};      // Below it, leave off what brings nothing new.
   uint64_t router_pps = 0;  // The most for a router near us, over all lanes.
-  uint64_t seed = 0;        // Of the order of probes and of their proof.
+  // The second look: see second_look.h. Rounds of asking holes again; and how
+  // often to ask again what links rest on, to mark those that fail.
+  uint8_t repair = 0;
+  uint8_t verify = 0;
+  uint64_t seed = 0;  // Of the order of probes and of their proof.
   Nanos cooldown = std::chrono::seconds(10);  // To hear late replies.
   Nanos max_runtime{0};                       // Of sending; 0 for no limit.
   OnLoss on_loss = OnLoss::kSlow;             // See loss_watch.h.
@@ -90,6 +94,16 @@ inline constexpr const char* kScanEndNames[] = {
     "done",    "interrupted", "time limit",
     "trouble", "recovered",   "too many replies lost"};
 
+// What a scan did after the strategy was done: see src/engine/passes.h.
+struct PassCounts {
+  std::string name{};    // "repair" or "verify".
+  uint64_t planned = 0;  // Probes.
+  uint64_t sent = 0;
+  uint64_t left_out = 0;  // Cells that there was no room to ask.
+
+  friend bool operator==(const PassCounts&, const PassCounts&) = default;
+};
+
 struct ScanCounts {
   uint64_t planned = 0;
   uint64_t sent = 0;
@@ -100,6 +114,7 @@ struct ScanCounts {
   BackendCounters backend{};
   uint64_t lowest_pps = 0;     // To which losses made the scan slow down.
   uint64_t lossy_windows = 0;  // Seconds, about, in which too much was lost.
+  std::vector<PassCounts> second_look{};
 };
 
 struct ScanResult {

@@ -52,8 +52,9 @@ SpoolOptions SpoolOptionsOf(const ScanOptions& options,
   // As much memory for many receivers as for one.
   spool.buffer_records =
       std::max<size_t>(kSmallestBuffer, spool.buffer_records / receivers);
-  spool.metadata = MakeSpoolMetadata(
-      {.configuration = options.configuration, .start = start});
+  spool.metadata = MakeSpoolMetadata({.configuration = options.configuration,
+                                      .verify = options.verify > 0,
+                                      .start = start});
   return spool;
 }
 

@@ -16,7 +16,12 @@ namespace fathom {
 // What the parts of a scan are given, as its options have it.
 
 // Independent numbers that follow from the scan's seed.
-enum SeedUse : uint64_t { kSeedKeyLow, kSeedKeyHigh, kSeedOrder };
+enum SeedUse : uint64_t {
+  kSeedKeyLow,
+  kSeedKeyHigh,
+  kSeedOrder,
+  kSeedSecondLook
+};
 
 CodecOptions CodecOptionsOf(const ScanOptions& options, uint16_t flows);
 
