@@ -434,5 +434,43 @@ TEST_F(ScoredScanTest, ScoresAlikeInTheFormOfEveryScanner) {
   }
 }
 
+// A scanner that varies the address sees what no packet to the target itself
+// would: it is true. Hosts count neither way, unless they are made up.
+TEST(Score, OfPrefixesCountsWhatAnyAddressOfThemShows) {
+  const Scenario scenario = Forked();
+  const std::vector<uint32_t> targets = Targets(scenario);
+  const Truth truth(scenario);
+  std::set<Edge> routers, hosts;
+  std::set<uint32_t> interfaces;
+  for (const uint32_t target : targets) {
+    for (const uint32_t octet : {7U, 77U, 177U}) {
+      const uint32_t address = (target & ~255U) | octet;
+      truth.VisitLinks(address, {}, Sight::kEverything,
+                       [&](const TrueLink& link) {
+                         if (link.kind == LinkKind::kLoopBack) return;
+                         (link.kind == LinkKind::kToHost ? hosts : routers)
+                             .emplace(link.near, link.far);
+                       });
+    }
+  }
+  std::set<Edge> all = routers;
+  all.insert(hosts.begin(), hosts.end());
+  std::vector<Claim> claims;
+  for (const auto& [near, far] : all) claims.push_back({near, far});
+  const Judge judge(scenario, targets, 0, Reach::kPrefixes);
+  const Score score = judge.Rate(claims, {});
+  ExpectConserved(score);
+  EXPECT_FALSE(hosts.empty());
+  EXPECT_EQ(score.host_links, hosts.size());
+  EXPECT_EQ(score.true_links, routers.size());
+  EXPECT_EQ(score.links, routers.size());
+  EXPECT_EQ(judge.any_flow().links, routers.size());
+  EXPECT_EQ(judge.any_flow().hosts, 0U);
+  // A host behind another's router is none.
+  const auto [near, far] = *hosts.begin();
+  const std::vector<Claim> wrong = {{near + 1, far}};
+  EXPECT_EQ(FalseLinks(judge.Rate(wrong, {})), 1U);
+}
+
 }  // namespace
 }  // namespace fathom::lab

@@ -30,6 +30,7 @@ struct ScoreFlags {
   std::string format = "auto";
   uint64_t seed = 0;
   bool trusted = false;
+  bool prefixes = false;
   bool json = false;
 };
 
@@ -98,6 +99,7 @@ Json ToJson(const Scored& scored, const lab::Judge& judge) {
             {"false", score.links - score.true_links},
             {"false_by_cause", causes},
             {"false_doubtful", score.false_doubtful},
+            {"host_links", score.host_links},
             {"precision", Share(score.true_links, score.links)},
             {"recall", Share(score.true_links, judge.any_flow().links)},
             {"of_one_flow", Share(score.true_links, judge.one_flow().links)}}},
@@ -203,7 +205,9 @@ absl::Status PrintScores(const ScoreFlags& flags) {
                           lab::ReadScenario(flags.scenario));
   FATHOM_ASSIGN_OR_RETURN(const std::vector<uint32_t> targets,
                           LoadLabTargets(flags.targets, flags.seed));
-  const lab::Judge judge(scenario, targets, flags.seed);
+  const lab::Judge judge(
+      scenario, targets, flags.seed,
+      flags.prefixes ? lab::Reach::kPrefixes : lab::Reach::kTargets);
   std::vector<Scored> all;
   for (const std::string& path : flags.found) {
     FATHOM_ASSIGN_OR_RETURN(Scored scored, ScoreOne(judge, path, flags));
@@ -241,6 +245,8 @@ void AddLabScore(CLI::App& lab, int& exit_code) {
       ->type_name("N");
   command->add_flag("--trusted", flags->trusted,
                     "leave out links that the result itself doubts");
+  command->add_flag("--prefixes", flags->prefixes,
+                    "all of the targets' /24s count; hosts do not");
   command->add_flag("--json", flags->json, "one JSON object");
   command->footer(ListFormats());
   command->callback([flags, &exit_code] {

@@ -38,20 +38,29 @@ struct TrueSet {
   }
 };
 
+// Without hosts, if `hosts` is false.
+struct Part {
+  Sight sight;
+  bool hosts;
+};
+
 TrueSet Gather(const Truth& truth, std::span<const uint32_t> targets,
-               KeysByTarget keys, Sight sight) {
+               KeysByTarget keys, Part part) {
   TrueSet all;
   Tally<Once<uint64_t>> links, loop_backs;
   Tally<Once<uint32_t>> routers;
   for (const uint32_t target : targets) {
     const FlowKeys flow = keys(target);
-    truth.VisitLinks(target, flow, sight, [&](const TrueLink& link) {
+    truth.VisitLinks(target, flow, part.sight, [&](const TrueLink& link) {
+      if (link.kind == LinkKind::kToHost && !part.hosts) return;
       (link.kind == LinkKind::kLoopBack ? loop_backs : links)
           .Add({uint64_t{link.near} << 32 | link.far});
     });
-    truth.VisitHops(target, flow, sight, [&](const TrueHop& hop) {
+    truth.VisitHops(target, flow, part.sight, [&](const TrueHop& hop) {
       if (!hop.host) {
         routers.Add({hop.address});
+      } else if (!part.hosts) {
+        return;
       } else if (all.hosts.empty() || all.hosts.back() != hop.address) {
         all.hosts.push_back(hop.address);
       }
@@ -83,21 +92,34 @@ class Lookup {
 }  // namespace
 
 Judge::Judge(const Scenario& scenario, std::span<const uint32_t> targets,
-             uint64_t seed)
-    : truth_(scenario),
+             uint64_t seed, Reach reach)
+    : reach_(reach),
+      truth_(scenario),
       targets_(targets.begin(), targets.end()),
       explainer_(truth_, targets_) {
   const uint32_t source = scenario.source.v4();
   const auto keys = [&](uint32_t target) {
     return CanonicalKeys(source, target, seed);
   };
-  one_flow_ = Gather(truth_, targets, keys, Sight::kOneFlow).sizes();
-  TrueSet any = Gather(truth_, targets, keys, Sight::kAnyFlow);
+  const bool hosts = reach == Reach::kTargets;
+  one_flow_ = Gather(truth_, targets, keys, {Sight::kOneFlow, hosts}).sizes();
+  const Sight any_sight = hosts ? Sight::kAnyFlow : Sight::kEverything;
+  TrueSet any = Gather(truth_, targets, keys, {any_sight, hosts});
   any_flow_ = any.sizes();
   links_ = std::move(any.links);
   loop_backs_ = std::move(any.loop_backs);
   routers_ = std::move(any.routers);
   hosts_ = std::move(any.hosts);
+}
+
+bool Judge::IsLinkToHost(const Claim& claim) const {
+  bool found = false;
+  truth_.VisitLinks(claim.far, {}, Sight::kEverything,
+                    [&](const TrueLink& link) {
+                      found |= link.kind == LinkKind::kToHost &&
+                               link.near == claim.near && link.far == claim.far;
+                    });
+  return found;
 }
 
 Score Judge::Rate(std::span<const Claim> links,
@@ -110,6 +132,11 @@ Score Judge::Rate(std::span<const Claim> links,
     const uint64_t pair = uint64_t{claim.near} << 32 | claim.far;
     if (true_links.Holds(pair)) {
       ++score.true_links;
+      continue;
+    }
+    if (reach_ == Reach::kPrefixes && IsLinkToHost(claim)) {
+      ++score.host_links;
+      --score.links;
       continue;
     }
     // A loop is known by the targets in it; the others would not show it.
@@ -131,6 +158,10 @@ Score Judge::Rate(std::span<const Claim> links,
       ++score.true_routers;
     } else if (hosts.Holds(address)) {
       ++score.true_hosts;
+    } else if (reach_ == Reach::kPrefixes &&
+               truth_.topology().InSpace(address) &&
+               truth_.behaviour().Host(address).present) {
+      --score.interfaces;
     } else {
       ++score.false_interfaces;
     }
