@@ -166,15 +166,29 @@ StrategyOptions Options(uint8_t min_ttl, uint8_t max_ttl, uint64_t seed = 1) {
   return {.min_ttl = Ttl(min_ttl), .max_ttl = Ttl(max_ttl), .seed = seed};
 }
 
-// Sends nothing twice, and nothing that was not asked for.
-void ExpectWithinBounds(const Sequence& sent, const TargetSet& targets,
+// Whether it is a target, or another address of a target's /24 that may be
+// probed.
+bool MayBeProbed(const IpAddress& address, const TargetSet& targets,
+                 const StrategyOptions& options) {
+  if (targets.Find(address)) return true;
+  if (!options.allowed || !options.allowed(address)) return false;
+  const uint32_t first = address.v4() & ~255U;
+  const size_t index = targets.LowerBound(IpAddress::V4(first));
+  return index < targets.size() && (targets[index].v4() & ~255U) == first;
+}
+
+// Sends nothing more often than it says, and nothing that was not asked for.
+void ExpectWithinBounds(const StrategyModule& module, const Sequence& sent,
+                        const TargetSet& targets,
                         const StrategyOptions& options) {
-  std::set<std::tuple<uint32_t, uint8_t, uint16_t>> seen;
+  std::map<std::tuple<uint32_t, uint8_t, uint16_t>, int> times;
   for (const Probe& probe : sent) {
-    ASSERT_TRUE(targets.Find(probe.target)) << probe.target.ToString();
+    ASSERT_TRUE(MayBeProbed(probe.target, targets, options))
+        << probe.target.ToString();
     ASSERT_GE(probe.ttl, options.min_ttl);
     ASSERT_LE(probe.ttl, std::max(options.max_ttl, options.fill));
-    ASSERT_TRUE(seen.insert(Key(probe)).second) << "sent twice";
+    ASSERT_LT(probe.flow.value(), module.flows);
+    ASSERT_LE(++times[Key(probe)], module.repeats) << "sent too often";
   }
 }
 
@@ -251,11 +265,22 @@ TEST_P(StrategyConformance, EndsWithinBoundsUnderAllConditions) {
         const Sequence sent =
             RunToTheEnd(module(), targets, options,
                         {answers, max_batch, random_batch, max_batch});
-        ExpectWithinBounds(sent, targets, options);
+        ExpectWithinBounds(module(), sent, targets, options);
         EXPECT_FALSE(sent.empty());
       }
     }
   }
+}
+
+// Whoever may not be probed is not, be it a neighbour of a target.
+TEST_P(StrategyConformance, KeepsToTheAddressesThatAreAllowed) {
+  const TargetSet targets = SomeTargets(200, 9);
+  StrategyOptions options = Options(1, 32);
+  options.allowed = [](const IpAddress& address) {
+    return Mix(address.v4()) % 3 == 0;
+  };
+  ExpectWithinBounds(module(), RunToTheEnd(module(), targets, options), targets,
+                     options);
 }
 
 TEST_P(StrategyConformance, EndsForEveryShapeOfInput) {
@@ -269,7 +294,7 @@ TEST_P(StrategyConformance, EndsForEveryShapeOfInput) {
       const StrategyOptions options =
           Options(static_cast<uint8_t>(min_ttl), static_cast<uint8_t>(max_ttl));
       const Sequence sent = RunToTheEnd(module(), targets, options);
-      ExpectWithinBounds(sent, targets, options);
+      ExpectWithinBounds(module(), sent, targets, options);
       EXPECT_EQ(sent.empty(), count == 0);
     }
   }
@@ -298,7 +323,7 @@ TEST_P(StrategyConformance, BearsRepliesToProbesItNeverSent) {
   }
   strange.emplace_back();
   (*strategy)->Observe(strange);
-  ExpectWithinBounds(VirtualScan({}, **strategy).ToTheEnd(), targets,
+  ExpectWithinBounds(module(), VirtualScan({}, **strategy).ToTheEnd(), targets,
                      Options(3, 20));
 }
 
@@ -352,7 +377,7 @@ TEST(Sweep, SendsEveryTtlOfEveryTargetOnce) {
     ASSERT_TRUE(strategy.ok());
     EXPECT_EQ((*strategy)->planned(), targets.size() * ttls);
     const Sequence sent = VirtualScan({}, **strategy).ToTheEnd();
-    ExpectWithinBounds(sent, targets, options);
+    ExpectWithinBounds(sweep, sent, targets, options);
     ASSERT_EQ(sent.size(), targets.size() * ttls);
   }
 }

@@ -113,6 +113,19 @@ absl::StatusOr<OnLoss> ToOnLoss(const std::string& value) {
   return Wrong("--on-loss", value, "not one of slow, warn, stop");
 }
 
+absl::Status AddMultipathOptions(const ScanFlags& flags, ScanOptions& options) {
+  if (!(flags.confidence > 0 && flags.confidence < 1)) {
+    return Wrong("--confidence", absl::StrCat(flags.confidence),
+                 "not between 0 and 1, such as 0.95");
+  }
+  if (flags.prefix_probes < 1) {
+    return Wrong("--prefix-probes", "0", "must be 1 at least");
+  }
+  options.confidence = flags.confidence;
+  options.prefix_probes = flags.prefix_probes;
+  return absl::OkStatus();
+}
+
 absl::Status AddLossOptions(const ScanFlags& flags, ScanOptions& options) {
   FATHOM_ASSIGN_OR_RETURN(options.on_loss, ToOnLoss(flags.on_loss));
   if (!(flags.loss_limit > 0 && flags.loss_limit <= 100)) {
@@ -197,6 +210,12 @@ void DeclareScanFlags(CLI::App& app, ScanFlags& f) {
   app.add_option("--repair", f.repair, "ask holes again, 0 to 8 rounds [0]")
       ->type_name("N");
   app.add_flag("--verify{2}", f.verify, "ask links again, =1 to =8 times [2]");
+  app.add_option("--confidence", f.confidence,
+                 "multipath: that no next hop is missed [0.95]")
+      ->type_name("P");
+  app.add_option("--prefix-probes", f.prefix_probes,
+                 "multipath: probes to a /24 at most [1000]")
+      ->type_name("N");
   text("-e,--seed", f.seed, "N", "repeats a scan's choices [drawn, printed]");
   app.add_option("--exclude", f.exclude, "never probe what FILE lists")
       ->type_name("FILE")
@@ -243,6 +262,7 @@ absl::StatusOr<ScanOptions> ToScanOptions(const ScanFlags& flags) {
     return absl::InvalidArgumentError("--verify: must be =1 to =8");
   }
   options.verify = static_cast<uint8_t>(flags.verify);
+  FATHOM_RETURN_IF_ERROR(AddMultipathOptions(flags, options));
   const auto pps = ParseQuantity(flags.pps);
   if (!pps) {
     return Wrong("--pps", flags.pps, "not a rate; write 10000, 10K or 1.5M");

@@ -32,6 +32,8 @@ struct ScanFlags {
   std::string router_pps = "0";
   int repair = 0;
   int verify = 0;
+  double confidence = 0.95;
+  uint32_t prefix_probes = 1000;
   std::string seed;
   std::vector<std::string> exclude;
   std::string shard = "1/1";

@@ -58,6 +58,10 @@ struct StrategyOptions {
   Ttl fill{0};              // Go on beyond max_ttl to here, if routers answer.
   Ttl neighborhood{0};      // Below this, leave off what brings nothing new.
   uint64_t router_pps = 0;  // The most that a router near us is to be asked.
+  // Where balancers are enumerated: with what probability none of one's next
+  // hops shall be missed, and how many probes may go to a target's /24.
+  double confidence = 0.95;
+  uint32_t prefix_probes = 1000;
   // Whether an address may be probed though it is no target: another one of a
   // target's /24, by strategies that vary the address. Empty: none may.
   std::function<bool(const IpAddress&)> allowed{};
@@ -70,6 +74,9 @@ struct StrategyModule {
   absl::StatusOr<std::unique_ptr<Strategy>> (*make)(const TargetSet& targets,
                                                     const StrategyOptions&);
   uint16_t flows = 1;  // How many flow numbers it uses, from 0.
+  // How often it may send one probe, where the options ask for one: to tell
+  // lost replies from silence, or balancers that go by the packet.
+  uint8_t repeats = 1;
 };
 
 }  // namespace fathom

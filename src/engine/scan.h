@@ -44,7 +44,9 @@ struct ScanOptions {
   // often to ask again what links rest on, to mark those that fail.
   uint8_t repair = 0;
   uint8_t verify = 0;
-  uint64_t seed = 0;  // Of the order of probes and of their proof.
+  double confidence = 0.95;       // See StrategyOptions.
+  uint32_t prefix_probes = 1000;  // Likewise.
+  uint64_t seed = 0;              // Of the order of probes and of their proof.
   Nanos cooldown = std::chrono::seconds(10);  // To hear late replies.
   Nanos max_runtime{0};                       // Of sending; 0 for no limit.
   OnLoss on_loss = OnLoss::kSlow;             // See loss_watch.h.

@@ -35,7 +35,9 @@ StrategyOptions StrategyOptionsOf(const ScanOptions& options) {
           .probes = options.probes,
           .fill = options.fill,
           .neighborhood = options.neighborhood,
-          .router_pps = options.router_pps};
+          .router_pps = options.router_pps,
+          .confidence = options.confidence,
+          .prefix_probes = options.prefix_probes};
 }
 
 SpoolOptions SpoolOptionsOf(const ScanOptions& options,
