@@ -16,6 +16,10 @@ size_t FlowPlanner::Plan(Trace& trace, std::span<Probe> out) {
   spent_ = trace.sent >= parts_.prefix_probes;
   AskLoose();
   for (size_t c = 0; c < trace.last && !full() && !spent_; ++c) {
+    // Half of what a target may send is kept for routers that no other target
+    // would ask about.
+    const bool shared = c < trace.first;
+    if (shared && trace.sent >= parts_.prefix_probes / 2) continue;
     NodesAt(c);
     nodes_.empty() ? PlanExpected(c) : PlanColumn(c);
   }
