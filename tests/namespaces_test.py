@@ -131,9 +131,9 @@ class Cases:
         self.fathom = tap.Fathom(binary, directory, enter("scanner"))
         (self.directory / "targets").write_text("\n".join(TARGETS) + "\n")
 
-    def scan(self, name, *more, start=False):
+    def scan(self, name, *more, start=False, targets="targets"):
         run = self.fathom.start if start else self.fathom.run
-        return run("scan", "targets", "-o", name, "--include-special",
+        return run("scan", targets, "-o", name, "--include-special",
                    "--max-ttl", TTLS, "--seed", 7, "--cooldown", "1s",
                    "--pps", 2000, *more)
 
@@ -184,6 +184,29 @@ class Cases:
             counts = self.fathom.manifest(name)["probes"]
             assert counts["sent"] == counts["answered"] == \
                 len(TARGETS) * TTLS, (name, counts)
+
+    def test_multipath_finds_both_branches_behind_one_prefix(self):
+        """Which no flow to one address can: r3 goes by the destination."""
+        (self.directory / "one").write_text(TARGETS[7] + "\n")
+        done = self.scan("single", targets="one")
+        assert done.returncode == 0, done.stderr
+        assert self.router_links("single")[0] < true_links()
+        done = self.scan("multiple", "--strategy", "multipath", targets="one")
+        assert done.returncode == 0, done.stderr
+        routers, _ = self.router_links("multiple")
+        assert routers == true_links(), routers ^ true_links()
+        sent = {h["target"] for h in self.fathom.rows("multiple", "hops")}
+        assert all(t.startswith("10.200.7.") for t in sent), sent
+
+    def test_second_look_asks_again_and_invents_nothing(self):
+        limit_icmp(True)
+        done = self.scan("looked", "--repair", 2, "--verify")
+        limit_icmp(False)
+        assert done.returncode == 0, done.stderr
+        passes = self.fathom.manifest("looked")["second_look"]
+        assert any(p["sent"] > 0 for p in passes), passes
+        routers, _ = self.router_links("looked")
+        assert routers <= true_links(), routers - true_links()
 
     def test_maps_the_same_by_udp(self):
         done = self.scan("udp", "--protocol", "udp")

@@ -107,10 +107,10 @@ class Cases(namespaces_test.Cases):
         tried = self.scan("tried", "--max-runtime", "100ms")
         self.forbidden = tried.stderr if "CAP_BPF" in tried.stderr else ""
 
-    def scan(self, name, *more, start=False):
+    def scan(self, name, *more, **how):
         if getattr(self, "forbidden", ""):
             raise tap.Skip(self.forbidden.strip())
-        return super().scan(name, "--backend", "xdp", *more, start=start)
+        return super().scan(name, "--backend", "xdp", *more, **how)
 
     def same_as_by_sockets(self, name, *more):
         done = self.scan(name, *more)
