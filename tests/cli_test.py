@@ -69,6 +69,8 @@ BAD_INPUTS = [
      SCAN + ["--neighborhood", "9", "--max-ttl", "8"], 2, "--max-ttl"),
     ("refinements of the sweep for another strategy",
      SCAN + ["--neighborhood", "6", "--strategy", "guess"], 2, "--strategy"),
+    ("probes to a TTL for another strategy",
+     SCAN + ["--probes", "2", "--strategy", "back_forward"], 2, "--probes"),
     ("cap in words", SCAN + ["--router-pps", "slow"], 2, "--router-pps"),
     ("too many repairs", SCAN + ["--repair", "9"], 2, "--repair"),
     ("repairs in words", SCAN + ["--repair", "all"], 2, "--repair"),

@@ -16,6 +16,9 @@ std::string Names(const CLI::Option* option) {
   // "-o,--output" reads "-o, --output"; the value's name follows.
   const size_t comma = names.find(",-");
   if (comma != names.npos) names.insert(comma + 1, " ");
+  // A flag that may have a number: "--verify{2}", where 2 is meant without.
+  const size_t brace = names.find('{');
+  if (brace != names.npos) names.replace(brace, names.npos, "[=N]");
   if (option->get_type_size() != 0 && !option->get_type_name().empty()) {
     names += " " + option->get_type_name();
   }

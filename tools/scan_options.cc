@@ -8,8 +8,6 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "fathom/registry.h"
-#include "fathom/strategy.h"
 #include "src/base/status_macros.h"
 #include "tools/quantity.h"
 
@@ -18,15 +16,6 @@ namespace {
 
 // More lanes than any machine has queues.
 constexpr uint32_t kMaxLanes = 128;
-
-template <typename Module>
-std::string Names() {
-  std::string names;
-  for (const Module& module : Register<Module>::All()) {
-    absl::StrAppend(&names, names.empty() ? "" : ", ", module.name);
-  }
-  return names;
-}
 
 absl::Status Wrong(const std::string& option, const std::string& value,
                    const std::string& wanted) {
@@ -162,87 +151,29 @@ absl::Status AddSweepOptions(const ScanFlags& flags, ScanOptions& options) {
   options.fill = Ttl(static_cast<uint8_t>(flags.fill));
   options.neighborhood = Ttl(static_cast<uint8_t>(flags.neighborhood));
   options.router_pps = *router_pps;
-  const bool refined =
-      flags.fill != 0 || flags.neighborhood != 0 || *router_pps != 0;
+  const bool refined = flags.fill != 0 || flags.neighborhood != 0 ||
+                       *router_pps != 0 || flags.probes != 1;
   if (refined && flags.strategy != "sweep") {
     return Wrong("--strategy", flags.strategy,
-                 "--fill, --neighborhood and --router-pps are for sweep");
+                 "--probes, --fill, --neighborhood and --router-pps are for "
+                 "sweep");
   }
   return absl::OkStatus();
 }
 
-}  // namespace
-
-void DeclareScanFlags(CLI::App& app, ScanFlags& f) {
-  // The last of two settles it, so that scripts can append.
-  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  const auto text = [&app](const char* name, std::string& value,
-                           const char* kind, const std::string& help) {
-    return app.add_option(name, value, help)->type_name(kind);
-  };
-  app.add_option("TARGETS", f.targets, "file of addresses and prefixes")
-      ->required();
-  text("-o,--output", f.output, "NAME", "directory of the dataset to make");
-  text("-p,--pps", f.pps, "N", "probes a second; K, M, G are understood [1K]");
-  text("-b,--backend", f.backend, "B", Names<BackendModule>() + " [io_uring]");
-  text("-i,--interface", f.interface, "DEV",
-       "network interface [by route], or scenario file");
-  text("--source", f.source, "ADDR",
-       "address to probe from [of the interface]");
-  text("--gateway", f.gateway, "ADDR", "first router [by route]");
-  text("--gateway-mac", f.gateway_mac, "MAC", "its Ethernet address [by ARP]");
-  text("--strategy", f.strategy, "S", Names<StrategyModule>() + " [sweep]");
-  text("--protocol", f.protocol, "P", Names<CodecModule>() + " [icmp]");
-  app.add_option("--min-ttl", f.min_ttl, "lowest TTL to probe [1]")
-      ->type_name("N");
-  app.add_option("--max-ttl", f.max_ttl, "highest TTL to probe [32]")
-      ->type_name("N");
-  app.add_option("--probes", f.probes, "probes to each TTL, 1 to 8 [1]")
-      ->type_name("N");
-  app.add_option("--fill", f.fill,
-                 "sweep: beyond --max-ttl, on to N if routers answer")
-      ->type_name("N");
-  app.add_option("--neighborhood", f.neighborhood,
-                 "sweep: below TTL N, skip what is known")
-      ->type_name("N");
-  text("--router-pps", f.router_pps, "N",
-       "sweep: the most for a router near us [any]");
-  app.add_option("--repair", f.repair, "ask holes again, 0 to 8 rounds [0]")
-      ->type_name("N");
-  app.add_flag("--verify{2}", f.verify, "ask links again, =1 to =8 times [2]");
-  app.add_option("--confidence", f.confidence,
-                 "multipath: that no next hop is missed [0.95]")
-      ->type_name("P");
-  app.add_option("--prefix-probes", f.prefix_probes,
-                 "multipath: probes to a /24 at most [1000]")
-      ->type_name("N");
-  text("-e,--seed", f.seed, "N", "repeats a scan's choices [drawn, printed]");
-  app.add_option("--exclude", f.exclude, "never probe what FILE lists")
-      ->type_name("FILE")
-      ->allow_extra_args(false)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  text("--shard", f.shard, "I/N", "only part I of the targets dealt to N");
-  app.add_flag("--include-special", f.include_special,
-               "probe special-purpose addresses too (labs)");
-  app.add_option("--per-prefix", f.per_prefix, "addresses per /24 [1]")
-      ->type_name("N");
-  text("-c,--cooldown", f.cooldown, "TIME",
-       "hear late replies this long [10s]");
-  text("--max-runtime", f.max_runtime, "TIME", "stop sending after it");
-  app.add_option("--lanes", f.lanes, "queue pairs, two threads each [1]")
-      ->type_name("N");
-  text("--pin", f.pin, "CPUS", "processors for the threads, such as 2-5,8");
-  text("--on-loss", f.on_loss, "WHAT",
-       "slow, warn or stop if replies are lost here [slow]");
-  app.add_option("--loss-limit", f.loss_limit, "percent that may be lost [1]")
-      ->type_name("P");
-  text("--contact", f.contact, "TEXT", "goes into every probe: who you are");
-  text("--status-log", f.status_log, "FILE", "a CSV row a second of progress");
-  app.add_flag("--dry-run", f.dry_run, "say what would be sent; send nothing");
-  app.add_flag("--json", f.json, "the summary as JSON on standard output");
-  app.add_flag("-q,--quiet", f.quiet, "nothing but errors");
-  app.add_flag("-v,--verbose", f.verbose, "all counters at the end");
+absl::Status AddSecondLook(const ScanFlags& flags, ScanOptions& options) {
+  if (flags.repair < 0 || flags.repair > 8) {
+    return Wrong("--repair", absl::StrCat(flags.repair), "must be 0 to 8");
+  }
+  options.repair = static_cast<uint8_t>(flags.repair);
+  if (flags.verify < 0 || flags.verify > 8) {
+    return absl::InvalidArgumentError("--verify: must be =1 to =8");
+  }
+  options.verify = static_cast<uint8_t>(flags.verify);
+  return absl::OkStatus();
 }
+
+}  // namespace
 
 absl::StatusOr<ScanOptions> ToScanOptions(const ScanFlags& flags) {
   ScanOptions options;
@@ -254,14 +185,7 @@ absl::StatusOr<ScanOptions> ToScanOptions(const ScanFlags& flags) {
   }
   options.probes = static_cast<uint8_t>(flags.probes);
   FATHOM_RETURN_IF_ERROR(AddSweepOptions(flags, options));
-  if (flags.repair < 0 || flags.repair > 8) {
-    return Wrong("--repair", absl::StrCat(flags.repair), "must be 0 to 8");
-  }
-  options.repair = static_cast<uint8_t>(flags.repair);
-  if (flags.verify < 0 || flags.verify > 8) {
-    return absl::InvalidArgumentError("--verify: must be =1 to =8");
-  }
-  options.verify = static_cast<uint8_t>(flags.verify);
+  FATHOM_RETURN_IF_ERROR(AddSecondLook(flags, options));
   FATHOM_RETURN_IF_ERROR(AddMultipathOptions(flags, options));
   const auto pps = ParseQuantity(flags.pps);
   if (!pps) {
