@@ -56,7 +56,7 @@ constexpr uint64_t kMostWalks = uint64_t{7} << 16;
 
 // How long a reply is waited for: twice the slowest of late, within bounds.
 constexpr Nanos kShortestWait = std::chrono::milliseconds(200);
-constexpr Nanos kLongestWait = std::chrono::seconds(2);
+constexpr Nanos kLongestWait = std::chrono::seconds(1);
 
 class BackForward final : public Strategy {
  public:
