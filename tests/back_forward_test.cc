@@ -19,6 +19,7 @@
 #include "src/base/hash.h"
 #include "src/engine/scan.h"
 #include "src/lab/scenario.h"
+#include "src/strategy/path_walk.h"
 #include "src/strategy/stop_set.h"
 #include "src/strategy/traces.h"
 #include "src/strategy/yields.h"
@@ -194,12 +195,40 @@ TEST(StopSet, KeepsTheShareOfPathsThatGoOn) {
 TEST(StopSet, TakesInNoMoreThanItsBound) {
   StopSet routers;
   for (uint32_t i = 1; i <= StopSet::kMost + 1000; ++i) {
-    ASSERT_TRUE(routers.Insert(i));
+    ASSERT_TRUE(routers.Meet(i, 9).fresh);
   }
   EXPECT_NE(routers.Find(StopSet::kMost), nullptr);
   EXPECT_EQ(routers.Find(StopSet::kMost + 1), nullptr);
-  EXPECT_FALSE(routers.Insert(1));
-  EXPECT_TRUE(routers.Insert(StopSet::kMost + 1));
+  EXPECT_FALSE(routers.Meet(1, 9).fresh);
+  EXPECT_TRUE(routers.Meet(StopSet::kMost + 1, 9).fresh);
+}
+
+// Where a path shows a router that others showed nearer, a loop is told from a
+// longer way by asking up to there.
+TEST(PathWalk, AsksBackToWhereALoopMayBegin) {
+  for (const int nearest : {3, 5, 7, 8, 9}) {
+    PathWalk::Knowledge knowledge{Yields(PathWalk::Contexts(), 1), StopSet()};
+    const PathWalk::Bounds bounds{1, 32, 4};
+    knowledge.routers.Meet(77, nearest);
+    // It is so well known that nobody would go on before it.
+    for (int i = 0; i < 200; ++i) knowledge.routers.Find(77)->Enter(5 << 16);
+    PathWalk walk({}, 9, bounds);
+    ASSERT_EQ(walk.Next(knowledge, bounds).forward, 9);
+    walk.Hear(9, 77, ReplyKind::kHop, knowledge);
+    std::set<int> asked;
+    while (true) {
+      const PathWalk::Step step = walk.Next(knowledge, bounds);
+      if (step.back == 0 && step.forward == 0) break;
+      for (const int ttl : {step.back, step.forward}) {
+        if (ttl == 0) continue;
+        ASSERT_TRUE(asked.insert(ttl).second);
+        walk.Miss(ttl, knowledge);
+      }
+    }
+    for (int ttl = nearest; ttl < 9 && nearest <= 7; ++ttl) {
+      EXPECT_TRUE(asked.contains(ttl)) << nearest << " " << ttl;
+    }
+  }
 }
 
 TEST(Yields, FollowWhatProbesBring) {

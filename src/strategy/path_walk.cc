@@ -10,7 +10,7 @@ namespace {
 // since there is more behind it: most where nothing of the path's own has been
 // heard yet. Else a router, or a link. These decide how much is found for how
 // many probes.
-constexpr Yields::Share kWorthForward = 50;
+constexpr Yields::Share kWorthForward = 40;
 constexpr Yields::Share kWorthGoingOn = 10;
 constexpr Yields::Share kWorthSearch = 20;
 constexpr Yields::Share kWorthBack = 30;
@@ -189,7 +189,20 @@ int PathWalk::NextFar(Knowledge& knowledge, const Bounds& bounds) {
   return ttl;
 }
 
+// Links in a loop are told from others by a router that turns up twice, so all
+// the way to where it stands is asked.
+int PathWalk::NextAgainstLoop() const {
+  for (int ttl = far_ - 1; ttl >= near_; --ttl) {
+    if ((asked_ & TtlBit(ttl)) == 0) return ttl;
+  }
+  return 0;
+}
+
 int PathWalk::NextBack(Knowledge& knowledge, const Bounds& bounds) {
+  if (const int ttl = NextAgainstLoop(); ttl >= bounds.min_ttl) {
+    back_context_ = 0;
+    return ttl;
+  }
   if (back_ < bounds.min_ttl || (asked_ & TtlBit(back_)) != 0) back_ = 0;
   if (back_ == 0) return 0;
   if (!heard_ && search_context_ != 0) {
@@ -247,12 +260,13 @@ void PathWalk::Hear(int ttl, uint32_t router, ReplyKind kind,
     answered_ |= TtlBit(ttl);
     return;
   }
-  Learn({ttl, router, knowledge.routers.Insert(router), kind}, knowledge);
+  const StopSet::Meeting met = knowledge.routers.Meet(router, ttl);
+  Learn({ttl, router, met.fresh, met.nearest, kind}, knowledge);
 }
 
 void PathWalk::Miss(int ttl, Knowledge& knowledge) {
   if (!Awaits(ttl)) return;
-  Learn({ttl, 0, false, ReplyKind::kHop}, knowledge);
+  Learn({ttl, 0, false, ttl, ReplyKind::kHop}, knowledge);
 }
 
 void PathWalk::Learn(const Answer& answer, Knowledge& knowledge) {
@@ -267,6 +281,10 @@ void PathWalk::Learn(const Answer& answer, Knowledge& knowledge) {
     } else if (!loop && answer.kind == ReplyKind::kHop) {
       left_at_ = std::max(left_at_, Small(answer.ttl));
     }
+  }
+  if (answer.nearest <= answer.ttl - 2 && far_ == 0) {
+    near_ = Small(answer.nearest);
+    far_ = Small(answer.ttl);
   }
   if (forward) LearnForward(answer, knowledge);
   // A router for the second time is a loop; nothing new will come.

@@ -69,12 +69,14 @@ class PathWalk {
     int ttl;
     uint32_t router;  // 0: none.
     bool fresh;       // The router was unknown.
+    int nearest;      // The least TTL at which it answered anybody.
     ReplyKind kind;
   };
 
   int NextForward(Knowledge& knowledge, const Bounds& bounds);
   int NextFar(Knowledge& knowledge, const Bounds& bounds);
   int NextBack(Knowledge& knowledge, const Bounds& bounds);
+  int NextAgainstLoop() const;
   size_t ForwardContext(int ttl, int gap, Knowledge& knowledge) const;
   Yields::Question BackQuestion(int ttl, Knowledge& knowledge) const;
   int RelativeToBranch(int ttl) const;
@@ -99,13 +101,17 @@ class PathWalk {
     uint8_t back = 0;
     uint8_t forward = 0;
   } awaits_;
-  uint8_t left_at_ = 0;   // The highest known router was met here.
-  uint8_t expected_;      // Where neighbours leave; 0: not known.
-  uint8_t end_;           // Where they end: in the mean,
-  uint8_t latest_;        // at most.
-  uint8_t agreeing_;      // How many leave at expected_,
-  uint8_t life_;          // and whether anything is behind: see .cc.
-  uint8_t run_ = 0;       // Silent TTLs in a row on the way back.
+  uint8_t left_at_ = 0;  // The highest known router was met here.
+  uint8_t expected_;     // Where neighbours leave; 0: not known.
+  uint8_t end_;          // Where they end: in the mean,
+  uint8_t latest_;       // at most.
+  uint8_t agreeing_;     // How many leave at expected_,
+  uint8_t life_;         // and whether anything is behind: see .cc.
+  uint8_t run_ = 0;      // Silent TTLs in a row on the way back.
+  // A router that answered at far_ was seen at near_ by others, 2 or more TTLs
+  // nearer: this may be a loop.
+  uint8_t near_ = 0;
+  uint8_t far_ = 0;
   uint8_t searched_ = 0;  // Probes back before anything was heard.
   uint16_t forward_context_ = 0;
   uint16_t back_context_ = 0;
