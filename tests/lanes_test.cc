@@ -185,7 +185,7 @@ class LaneTest : public testing::Test {
                  RunOptions options) {
     const auto module = *Register<StrategyModule>::Find(strategy);
     codec_ = *Register<CodecModule>::Find("icmp")->make(
-        {.key = {1, 2}, .source = backend.source()});
+        {.key = {1, 2}, .source = backend.source(), .flows = module.flows});
     feedback_.emplace(backend.lanes());
     dealt_ = DealToLanes(targets_, backend.lanes());
     std::vector<std::unique_ptr<Lane>> lanes;
@@ -261,6 +261,24 @@ TEST_F(LaneTest, TellsEachStrategyOfItsOwnTargets) {
     EXPECT_EQ(outcome.end, ScanEnd::kDone);
     EXPECT_EQ(sent_, 500U * Climb::kTop);
     EXPECT_EQ(sink_.cells.size(), sent_);
+  }
+}
+
+TEST_F(LaneTest, RunsEveryStrategyToItsEnd) {
+  for (const StrategyModule& module : Register<StrategyModule>::All()) {
+    for (const size_t lanes : {1, 3}) {
+      SCOPED_TRACE(testing::Message() << module.name << ", lanes " << lanes);
+      MirrorBackend backend(SIZE_MAX, lanes);
+      sent_ = valid_ = 0;
+      sink_.cells.clear();
+      const RunOutcome outcome = Run(
+          backend, module.name,
+          {.cooldown = std::chrono::seconds(1), .max_runtime = kFarTooLong});
+      EXPECT_EQ(outcome.end, ScanEnd::kDone);
+      EXPECT_TRUE(outcome.trouble.ok()) << outcome.trouble;
+      EXPECT_GE(sent_, 500U);
+      EXPECT_EQ(valid_, sent_);
+    }
   }
 }
 

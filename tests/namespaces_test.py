@@ -198,6 +198,18 @@ class Cases:
         sent = {h["target"] for h in self.fathom.rows("multiple", "hops")}
         assert all(t.startswith("10.200.7.") for t in sent), sent
 
+    def test_back_forward_maps_the_same_for_fewer_probes(self):
+        done = self.scan("walked", "--strategy", "back_forward")
+        assert done.returncode == 0, done.stderr
+        routers, host = self.router_links("walked")
+        assert routers <= true_links(), routers - true_links()
+        assert len(host) == len(TARGETS), host
+        # All of the chain, and of the fork at least one branch.
+        missing = true_links() - routers
+        assert len(missing) <= 3, missing
+        sent = self.fathom.manifest("walked")["probes"]["sent"]
+        assert sent < len(TARGETS) * TTLS * 0.75, sent
+
     def test_second_look_asks_again_and_invents_nothing(self):
         limit_icmp(True)
         done = self.scan("looked", "--repair", 2, "--verify")
