@@ -71,6 +71,7 @@ BAD_INPUTS = [
      SCAN + ["--neighborhood", "6", "--strategy", "guess"], 2, "--strategy"),
     ("probes to a TTL for another strategy",
      SCAN + ["--probes", "2", "--strategy", "back_forward"], 2, "--probes"),
+    ("news out of range", SCAN + ["--min-yield", "2"], 2, "--min-yield"),
     ("cap in words", SCAN + ["--router-pps", "slow"], 2, "--router-pps"),
     ("too many repairs", SCAN + ["--repair", "9"], 2, "--repair"),
     ("repairs in words", SCAN + ["--repair", "all"], 2, "--repair"),

@@ -50,6 +50,8 @@ void DeclareProbing(CLI::App& app, ScanFlags& f) {
       "sweep: below TTL N, skip what is known");
   Add(app, "--router-pps", f.router_pps, "N",
       "sweep: the most for a router near us [any]");
+  Add(app, "--min-yield", f.min_yield, "P",
+      "back_forward: news that is worth a probe [0.01]");
   Add(app, "--confidence", f.confidence, "P",
       "multipath: that no next hop is missed [0.95]");
   Add(app, "--prefix-probes", f.prefix_probes, "N",

@@ -102,7 +102,7 @@ absl::StatusOr<OnLoss> ToOnLoss(const std::string& value) {
   return Wrong("--on-loss", value, "not one of slow, warn, stop");
 }
 
-absl::Status AddMultipathOptions(const ScanFlags& flags, ScanOptions& options) {
+absl::Status AddLearningOptions(const ScanFlags& flags, ScanOptions& options) {
   if (!(flags.confidence > 0 && flags.confidence < 1)) {
     return Wrong("--confidence", absl::StrCat(flags.confidence),
                  "not between 0 and 1, such as 0.95");
@@ -110,6 +110,11 @@ absl::Status AddMultipathOptions(const ScanFlags& flags, ScanOptions& options) {
   if (flags.prefix_probes < 1) {
     return Wrong("--prefix-probes", "0", "must be 1 at least");
   }
+  if (!(flags.min_yield >= 0.001 && flags.min_yield <= 1)) {
+    return Wrong("--min-yield", absl::StrCat(flags.min_yield),
+                 "not between 0.001 and 1");
+  }
+  options.min_yield = flags.min_yield;
   options.confidence = flags.confidence;
   options.prefix_probes = flags.prefix_probes;
   return absl::OkStatus();
@@ -186,7 +191,7 @@ absl::StatusOr<ScanOptions> ToScanOptions(const ScanFlags& flags) {
   options.probes = static_cast<uint8_t>(flags.probes);
   FATHOM_RETURN_IF_ERROR(AddSweepOptions(flags, options));
   FATHOM_RETURN_IF_ERROR(AddSecondLook(flags, options));
-  FATHOM_RETURN_IF_ERROR(AddMultipathOptions(flags, options));
+  FATHOM_RETURN_IF_ERROR(AddLearningOptions(flags, options));
   const auto pps = ParseQuantity(flags.pps);
   if (!pps) {
     return Wrong("--pps", flags.pps, "not a rate; write 10000, 10K or 1.5M");

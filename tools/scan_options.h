@@ -34,6 +34,7 @@ struct ScanFlags {
   int verify = 0;
   double confidence = 0.95;
   uint32_t prefix_probes = 1000;
+  double min_yield = 0.01;
   std::string seed;
   std::vector<std::string> exclude;
   std::string shard = "1/1";

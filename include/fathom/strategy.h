@@ -62,6 +62,9 @@ struct StrategyOptions {
   // hops shall be missed, and how many probes may go to a target's /24.
   double confidence = 0.95;
   uint32_t prefix_probes = 1000;
+  // Where it is learnt what a probe brings: the least news, in answers, routers
+  // or links, that is worth one.
+  double min_yield = 0.01;
   // Whether an address may be probed though it is no target: another one of a
   // target's /24, by strategies that vary the address. Empty: none may.
   std::function<bool(const IpAddress&)> allowed{};

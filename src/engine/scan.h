@@ -46,6 +46,7 @@ struct ScanOptions {
   uint8_t verify = 0;
   double confidence = 0.95;       // See StrategyOptions.
   uint32_t prefix_probes = 1000;  // Likewise.
+  double min_yield = 0.01;        // Likewise.
   uint64_t seed = 0;              // Of the order of probes and of their proof.
   Nanos cooldown = std::chrono::seconds(10);  // To hear late replies.
   Nanos max_runtime{0};                       // Of sending; 0 for no limit.

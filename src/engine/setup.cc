@@ -37,7 +37,8 @@ StrategyOptions StrategyOptionsOf(const ScanOptions& options) {
           .neighborhood = options.neighborhood,
           .router_pps = options.router_pps,
           .confidence = options.confidence,
-          .prefix_probes = options.prefix_probes};
+          .prefix_probes = options.prefix_probes,
+          .min_yield = options.min_yield};
 }
 
 SpoolOptions SpoolOptionsOf(const ScanOptions& options,

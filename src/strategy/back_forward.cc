@@ -65,6 +65,7 @@ class BackForward final : public Strategy {
       : targets_(targets),
         min_ttl_(options.min_ttl.value()),
         max_ttl_(std::min<int>(options.max_ttl.value(), kLastTtl)),
+        min_yield_(static_cast<Yields::Share>(1000 * options.min_yield)),
         order_(targets.size(), options.seed),
         traces_(targets, order_),
         knowledge_{Yields(PathWalk::Contexts(), options.seed), StopSet()} {}
@@ -93,7 +94,7 @@ class BackForward final : public Strategy {
   };
 
   PathWalk::Bounds BoundsOf(uint32_t index) const {
-    return {min_ttl_, max_ttl_, uint64_t{index} << 8};
+    return {min_ttl_, max_ttl_, uint64_t{index} << 8, min_yield_};
   }
   bool BeginOne();
   int GuessEnd() const;
@@ -105,6 +106,7 @@ class BackForward final : public Strategy {
   const TargetSet& targets_;
   const int min_ttl_;
   const int max_ttl_;
+  const Yields::Share min_yield_;
   const SpreadOrder order_;
   Traces traces_;
   PathWalk::Knowledge knowledge_;

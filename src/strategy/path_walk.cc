@@ -6,14 +6,14 @@
 namespace fathom {
 namespace {
 
-// What is worth a probe, in thousandths of news. Forward an answer is news,
-// since there is more behind it: most where nothing of the path's own has been
-// heard yet. Else a router, or a link. These decide how much is found for how
-// many probes.
-constexpr Yields::Share kWorthForward = 40;
-constexpr Yields::Share kWorthGoingOn = 10;
-constexpr Yields::Share kWorthSearch = 20;
-constexpr Yields::Share kWorthBack = 30;
+// What is worth a probe, given what the user wants (Bounds::min_yield). Forward
+// an answer is news, since there is more behind it: most where nothing of the
+// path's own has been heard yet. Else a router, or a link.
+using Share = Yields::Share;
+Share WorthForward(Share least) { return least; }
+Share WorthGoingOn(Share least) { return (least + 3) / 4; }
+Share WorthSearch(Share least) { return (least + 1) / 2; }
+Share WorthBack(Share least) { return (3 * least + 3) / 4; }
 
 // How many silent TTLs in a row are asked at most on the way forward. On
 // 65,536 /24s of the lab the fifth answered in 0.3 % of cases.
@@ -142,8 +142,9 @@ int PathWalk::NextForward(Knowledge& knowledge, const Bounds& bounds) {
   goes_forward_ = false;
   if (ttl > bounds.max_ttl || gap > kMostGap) return 0;
   const size_t context = ForwardContext(ttl, gap, knowledge);
-  const Yields::Share least =
-      heard_ && top_fresh_ ? kWorthForward : kWorthGoingOn;
+  const Yields::Share least = heard_ && top_fresh_
+                                  ? WorthForward(bounds.min_yield)
+                                  : WorthGoingOn(bounds.min_yield);
   if (!knowledge.yields.Worth(
           {context, kForwardPrior[static_cast<size_t>(gap - 1)], least,
            bounds.salt + static_cast<uint64_t>(ttl)})) {
@@ -181,7 +182,7 @@ int PathWalk::NextFar(Knowledge& knowledge, const Bounds& bounds) {
   if (ttl > bounds.max_ttl) return 0;
   const size_t context = kFarLook + life_;
   if (!knowledge.yields.Worth(
-          {context, 500, kWorthSearch, bounds.salt + 128})) {
+          {context, 500, WorthSearch(bounds.min_yield), bounds.salt + 128})) {
     return 0;
   }
   far_context_ = static_cast<uint16_t>(context);
@@ -211,6 +212,8 @@ int PathWalk::NextBack(Knowledge& knowledge, const Bounds& bounds) {
     return back_;
   }
   Yields::Question question = BackQuestion(back_, knowledge);
+  question.least =
+      heard_ ? WorthBack(bounds.min_yield) : WorthSearch(bounds.min_yield);
   question.salt = bounds.salt + 64 + back_;
   if (!knowledge.yields.Worth(question)) return back_ = 0;
   back_context_ = static_cast<uint16_t>(question.context);
@@ -232,24 +235,23 @@ int PathWalk::RelativeToBranch(int ttl) const {
 Yields::Question PathWalk::BackQuestion(int ttl, Knowledge& knowledge) const {
   const auto place = static_cast<size_t>(RelativeToBranch(ttl));
   if (!heard_) {
-    return {kSearch + (tight_ ? size_t{5} : 0) + agreeing_, 400, kWorthSearch,
-            0};
+    return {kSearch + (tight_ ? size_t{5} : 0) + agreeing_, 400, 0, 0};
   }
   if (run_ > 0) {
     const size_t state =
         std::min<size_t>(run_, 3) - 1 + (router_fresh_ ? 0 : 3);
-    return {kAfterSilence + state * 5 + place, 400, kWorthBack, 0};
+    return {kAfterSilence + state * 5 + place, 400, 0, 0};
   }
   if (router_fresh_) {
     const size_t told = (quiet_ & TtlBit(ttl)) != 0    ? 2
                         : (silent_ & TtlBit(ttl)) != 0 ? 1
                                                        : 0;
-    return {kAfterFresh + told * 5 + place, 800, kWorthBack, 0};
+    return {kAfterFresh + told * 5 + place, 800, 0, 0};
   }
   const KnownRouter* const router = knowledge.routers.Find(router_);
   const size_t known = router == nullptr ? 0 : EntranceContext(*router);
   const bool hardly = router == nullptr || router->tries() <= 2;
-  return {kAfterKnown + known * 5 + place, hardly ? 500U : 50U, kWorthBack, 0};
+  return {kAfterKnown + known * 5 + place, hardly ? 500U : 50U, 0, 0};
 }
 
 void PathWalk::Hear(int ttl, uint32_t router, ReplyKind kind,

@@ -29,11 +29,14 @@ class PathWalk {
     StopSet routers;
   };
 
-  // Of a walk: its TTLs, and a number that no other walk of the scan has.
+  // Of a walk: its TTLs, a number that no other walk of the scan has, and how
+  // much news must be expected of a probe, in thousandths: this decides how
+  // much is found for how many probes.
   struct Bounds {
     int min_ttl;
     int max_ttl;
     uint64_t salt;
+    Yields::Share min_yield;
   };
 
   // How many contexts the yields need.
