@@ -253,6 +253,7 @@ TEST_F(FoundTest, TellsWhatIsWrongAndWhere) {
            {"csv", "near,far\n1.2.3.4,1.2.3\n", ":2: \"1.2.3\""},
            {"csv", "near,far\n1.2.3.4\n", ":2: 1 fields"},
            {"csv", "a,b\n", ":1: a header without near"},
+           {"csv", "::", ":1: one field"},
            {"csv", "near,far,flags\n1.2.3.4,1.2.3.5,x\n", ":2: \"x\""},
            {"csv", "target,ttl,responder\n1.2.3.4,256,1.2.3.5\n", "up to 255"},
            {"jsonl", "{\"near\":\"1.2.3.4\"}\n", ":1: a link without"},

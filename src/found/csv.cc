@@ -80,6 +80,9 @@ class CsvReader {
       const bool header = !IsAddress(row[0]);
       columns_ =
           header ? ReadHeader(row) : ReadHeader({"near", "far", "target"});
+      if (!header && row.size() < 2) {
+        return file_.BadLine("one field where near and far were expected");
+      }
       if (!header) columns_.count = row.size();
       if (!header && row.size() == 2) columns_.target.reset();
       if (header) return CheckHeader();
