@@ -75,8 +75,9 @@ def test_plot_has_a_line_for_each_strategy():
 def test_scenarios_can_be_changed():
     done = strategies("--strategies", "sweep", "--no-limits", "--set",
                       "silent_routers=1", "--scenario", "clean", "--json",
-                      "silent.json")
+                      "silent.json", "--trusted")
     assert "silent_routers=1" in done.stdout, done.stdout
+    assert "without a doubt" in done.stdout, done.stdout
     (one,) = json.loads((HERE / "silent.json").read_text())["runs"]
     assert one["score"]["interfaces"]["true_routers"] == 0, one
 
