@@ -1,6 +1,7 @@
 #include "src/engine/feedback.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "src/schedule/targets.h"
 
@@ -11,9 +12,11 @@ Feedback::Inlet::Inlet(size_t lanes, size_t ring) {
 }
 
 void Feedback::Inlet::Consume(Instant /*now*/, std::span<const Reply> replies) {
-  for (const Reply& reply : replies) {
+  for (Reply reply : replies) {
     const size_t lane = LaneOf(reply.probe.target, rings_.size());
-    if (!rings_[lane].Push(Reply(reply))) dropped_.Add(1);
+    // Lent by the packet, which is gone before the strategy's turn comes.
+    reply.extensions = {};
+    if (!rings_[lane].Push(std::move(reply))) dropped_.Add(1);
   }
 }
 

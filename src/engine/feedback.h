@@ -18,7 +18,7 @@ namespace fathom {
 // has one writer and one reader, and nobody waits.
 //
 // A full ring drops: every strategy must bear lost replies anyway, and links
-// are never made from here. Memory: 1 MiB a lane, 64 KiB a ring at least.
+// are never made from here. Memory: 1.3 MiB a lane, 80 KiB a ring at least.
 class Feedback {
  public:
   explicit Feedback(size_t lanes);
