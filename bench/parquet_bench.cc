@@ -131,7 +131,7 @@ void WritePlain(benchmark::State& state, const std::vector<Record>& rows,
                 Table table) {
   const Scratch scratch;
   const std::string path = scratch.Path("plain");
-  const auto used = SchemaOf(table).columns;
+  const auto used = SchemaOf(table, Family::kIpv4).columns;
   std::vector<parquet::Column> columns(used.begin(), used.end());
   for (auto& column : columns) column.layout = parquet::Layout::kPlain;
   const parquet::Schema schema = {columns, 0};

@@ -22,7 +22,8 @@ namespace fathom {
 // Good for sizes and speeds; it is no model of the Internet.
 class SyntheticScan {
  public:
-  explicit SyntheticScan(uint64_t seed) : seed_(seed) {}
+  explicit SyntheticScan(uint64_t seed, Family family = Family::kIpv4)
+      : seed_(seed), family_(family) {}
 
   // The replies of targets [first, first + count), sorted.
   std::vector<Reply> Hops(uint32_t first, uint32_t count) const {
@@ -88,8 +89,8 @@ class SyntheticScan {
   }
 
   void AppendPath(uint32_t index, std::vector<Reply>* replies) const {
-    const IpAddress target = IpAddress::V4((kFirstAddress + (index << 8)) |
-                                           (1 + Chance(2, index) % 254));
+    const IpAddress target =
+        Address((kFirstAddress + (index << 8)) | (1 + Chance(2, index) % 254));
     const auto length = static_cast<uint32_t>(9 + Chance(3, index >> 8) % 8 +
                                               Chance(6, index >> 4) % 3);
     uint64_t rtt_us = 300;
@@ -112,7 +113,32 @@ class SyntheticScan {
       reply.arrival_ttl =
           Ttl(static_cast<uint8_t>((router % 5 < 3 ? 256 : 65) - ttl));
       reply.quoted_ttl = Ttl(last ? 0 : 1);
+      if (!last) AddOddities(router, &reply);
     }
+  }
+
+  // What routers do that most do not.
+  static void AddOddities(uint64_t router, Reply* reply) {
+    // A stack of two labels (RFC 4950), and an object of no known class.
+    static constexpr std::byte kLabels[] = {
+        std::byte{0},    std::byte{12},   std::byte{1},    std::byte{1},
+        std::byte{0x05}, std::byte{0xdc}, std::byte{0xf0}, std::byte{1},
+        std::byte{0},    std::byte{0},    std::byte{0x31}, std::byte{9}};
+    static constexpr std::byte kUnknown[] = {
+        std::byte{0},    std::byte{8}, std::byte{200}, std::byte{7},
+        std::byte{0xde}, std::byte{0}, std::byte{0},   std::byte{1}};
+    if (router % 13 == 0) reply->extensions.bytes = kLabels;
+    if (router % 131 == 0) reply->extensions.bytes = kUnknown;
+    if (router % 17 == 0) reply->quoted_tos = 0x28;
+    if (router % 113 == 0) reply->changes = kChangedId | kChangedLength;
+  }
+
+  // One address of the /24 a.b.c.0 is one of a /64 that ends in abc.
+  IpAddress Address(uint64_t v4) const {
+    if (family_ == Family::kIpv4) {
+      return IpAddress::V4(static_cast<uint32_t>(v4));
+    }
+    return IpAddress::V6(uint64_t{0x20010db8} << 32 | v4 >> 8, v4 & 0xff);
   }
 
   // Routers near the targets have addresses from the targets' own /14, the
@@ -120,16 +146,17 @@ class SyntheticScan {
   IpAddress RouterAddress(uint64_t router, uint32_t index,
                           uint32_t left) const {
     if (left < 7) {
-      return IpAddress::V4((kFirstAddress + (index >> 10 << 18)) |
-                           static_cast<uint32_t>(router >> 46));
+      return Address((kFirstAddress + (index >> 10 << 18)) |
+                     static_cast<uint32_t>(router >> 46));
     }
     const uint64_t network = Chance(7, router % 200) % 0xdf00 + 0x100;
-    return IpAddress::V4(static_cast<uint32_t>(network << 16 | router >> 48));
+    return Address(static_cast<uint32_t>(network << 16 | router >> 48));
   }
 
   static constexpr uint32_t kFirstAddress = 0x01000000;
 
   const uint64_t seed_;
+  const Family family_;
 };
 
 }  // namespace fathom

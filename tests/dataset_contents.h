@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,6 +30,16 @@ inline std::unique_ptr<DatasetWriter> CreateDataset(const std::string& path) {
   return writer.ok() ? *std::move(writer) : nullptr;
 }
 
+// The reply with extensions that stay, wherever it was read from.
+inline Reply Keep(Reply reply) {
+  static std::set<std::string> kept;
+  const auto bytes = reply.extensions.bytes;
+  const auto at =
+      kept.emplace(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  reply.extensions.bytes = std::as_bytes(std::span(*at.first));
+  return reply;
+}
+
 struct Contents {
   std::string manifest;
   std::vector<Reply> replies = {};
@@ -45,8 +57,7 @@ inline absl::StatusOr<Contents> ReadDataset(const std::string& path) {
     const auto replies = (*reader)->NextReplies();
     if (!replies.ok()) return replies.status();
     if (replies->empty()) break;
-    contents.replies.insert(contents.replies.end(), replies->begin(),
-                            replies->end());
+    for (const Reply& reply : *replies) contents.replies.push_back(Keep(reply));
   }
   for (;;) {
     const auto links = (*reader)->NextLinks();
@@ -93,8 +104,8 @@ inline Contents AsStored(Contents contents) {
   return contents;
 }
 
-inline Contents MakeContents(uint32_t targets) {
-  const SyntheticScan scan(targets);
+inline Contents MakeContents(uint32_t targets, Family family = Family::kIpv4) {
+  const SyntheticScan scan(targets, family);
   Contents contents;
   contents.manifest = kManifest;
   contents.replies = scan.Hops(0, targets);

@@ -17,6 +17,8 @@
 
 #include "fathom/registry.h"
 #include "src/dataset/parquet/schema.h"
+#include "src/dataset/tables.h"
+#include "src/net/icmp_extensions.h"
 #include "tests/dataset_contents.h"
 #include "tests/temporary_directory.h"
 
@@ -54,7 +56,10 @@ Contents MakeExtremes() {
                               .icmp_type = 255,
                               .icmp_code = 255,
                               .arrival_ttl = Ttl(255),
-                              .quoted_ttl = Ttl(255)});
+                              .quoted_ttl = Ttl(255),
+                              .quoted_tos = 255,
+                              .changes = 255,
+                              .tcp_flags = 255});
   const IpAddress none = IpAddress::V4(0);
   for (const uint8_t gap : {0, 1, 255}) {
     contents.links.push_back({.near = none,
@@ -241,21 +246,47 @@ TEST(Dataset, IsFinishedOnce) {
   EXPECT_TRUE(ReadDataset(directory.Path("scan")).ok());
 }
 
-TEST(Dataset, HoldsNoIpv6AsYet) {
+TEST(Dataset, HoldsIpv6AsItHoldsIpv4) {
+  const TemporaryDirectory directory;
+  for (const uint32_t targets : {1, 3000}) {
+    const Contents contents = MakeContents(targets, Family::kIpv6);
+    const std::string path = directory.Path(std::to_string(targets));
+    WriteDataset(path, contents);
+    const auto read = ReadDataset(path);
+    ASSERT_TRUE(read.ok()) << read.status();
+    EXPECT_EQ(*read, AsStored(contents));
+  }
+}
+
+TEST(Dataset, HoldsAddressesOfOneFamily) {
   const TemporaryDirectory directory;
   const auto writer = CreateDataset(directory.Path("scan"));
   Reply reply;
   reply.probe.target = IpAddress::V4(1);
   reply.responder = *IpAddress::Parse("2001:db8::1");
   const auto status = writer->WriteReplies(std::span(&reply, 1));
-  EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_NE(status.message().find("2001:db8::1"), std::string::npos) << status;
   Link link;
+  link.near = reply.responder;
   EXPECT_EQ(writer->WriteLinks(std::span(&link, 1)).code(),
-            absl::StatusCode::kUnimplemented);
+            absl::StatusCode::kInvalidArgument);
   // What was refused was not written, and the rest may go on.
   ASSERT_TRUE(writer->Finish(kManifest).ok());
   EXPECT_TRUE(ReadDataset(directory.Path("scan"))->replies.empty());
+}
+
+TEST(Dataset, RefusesLabelsThatAreNotThoseOfTheExtensions) {
+  const Contents contents = MakeContents(200);
+  const auto labelled = std::find_if(
+      contents.replies.begin(), contents.replies.end(),
+      [](const Reply& r) { return !SpellMpls(r.extensions.bytes).empty(); });
+  ASSERT_NE(labelled, contents.replies.end());
+  Reply reply = *labelled;
+  EXPECT_TRUE(SetString(15, StringOf(*labelled, 15), &reply).ok());
+  EXPECT_FALSE(SetString(15, "", &reply).ok());
+  const std::string long_bytes(kMaxExtensions + 1, 'x');
+  EXPECT_FALSE(SetString(14, long_bytes, &reply).ok());
 }
 
 // Runs in a child, since a limit on file sizes cannot be lifted again.

@@ -115,7 +115,7 @@ TEST_P(FormatTest, NamesThePathItCannotMake) {
   EXPECT_EQ(directory_.Entries(), std::set<std::string>{});
 }
 
-TEST_P(FormatTest, RefusesIpv6WithAnError) {
+TEST_P(FormatTest, RefusesToMixFamilies) {
   auto writer = Create(path_);
   ASSERT_TRUE(writer.ok());
   Reply reply;
@@ -164,6 +164,10 @@ class TextTest : public testing::Test {
     return ReadFile(path);
   }
 
+  // The label 16, and an incoming interface called a,b.
+  static constexpr uint8_t kExtensions[] = {0, 8, 1, 1, 0, 1,   1,   1,  //
+                                            0, 8, 2, 2, 4, 'a', ',', 'b'};
+
   const TemporaryDirectory directory_;
   const std::vector<Reply> replies_ = {
       {.probe = {*IpAddress::Parse("10.0.9.1"), Ttl(3), FlowId(2)},
@@ -174,7 +178,10 @@ class TextTest : public testing::Test {
        .icmp_type = 11,
        .icmp_code = 0,
        .arrival_ttl = Ttl(252),
-       .quoted_ttl = Ttl(1)}};
+       .quoted_ttl = Ttl(1),
+       .quoted_tos = 40,
+       .changes = kChangedId,
+       .extensions = {std::as_bytes(std::span(kExtensions))}}};
   const std::vector<Link> links_ = {
       {.near = *IpAddress::Parse("1.2.3.4"),
        .far = *IpAddress::Parse("0.0.0.0"),
@@ -196,9 +203,11 @@ class TextTest : public testing::Test {
 
 TEST_F(TextTest, CsvIsAsDocumented) {
   EXPECT_EQ(Write("csv", Table::kHops),
-            "target,flow,ttl,responder,kind,icmp_type,icmp_code,reply_ttl,"
-            "quoted_ttl,rtt_100us,received\n"
-            "10.0.9.1,2,3,255.100.20.3,hop,11,0,252,1,123,1700000000\n");
+            "target,flow,ttl,responder,kind,icmp_type,icmp_code,"
+            "tcp_flags,reply_ttl,quoted_ttl,quoted_tos,changes,rtt_100us,"
+            "received,extensions,mpls\n"
+            "10.0.9.1,2,3,255.100.20.3,hop,11,0,0,252,1,40,id,123,1700000000,"
+            "\"mpls 16/0/1/1; incoming name \"\"a,b\"\"\",16/0/1/1\n");
 }
 
 TEST_F(TextTest, CsvJoinsFlagsByPlus) {
@@ -226,8 +235,11 @@ TEST_F(TextTest, JsonlSpellsKinds) {
   EXPECT_EQ(Write("jsonl", Table::kHops),
             "{\"target\":\"10.0.9.1\",\"flow\":2,\"ttl\":3,"
             "\"responder\":\"255.100.20.3\",\"kind\":\"hop\",\"icmp_type\":11,"
-            "\"icmp_code\":0,\"reply_ttl\":252,\"quoted_ttl\":1,"
-            "\"rtt_100us\":123,\"received\":1700000000}\n");
+            "\"icmp_code\":0,\"tcp_flags\":0,\"reply_ttl\":252,"
+            "\"quoted_ttl\":1,\"quoted_tos\":40,\"changes\":[\"id\"],"
+            "\"rtt_100us\":123,\"received\":1700000000,"
+            "\"extensions\":\"mpls 16/0/1/1; incoming name \\\"a,b\\\"\","
+            "\"mpls\":\"16/0/1/1\"}\n");
 }
 
 // Standard output led elsewhere while the object is there.

@@ -30,14 +30,14 @@ namespace {
 
 using Bytes = std::span<const std::byte>;
 
-void FuzzFile(Bytes bytes, Table table) {
+void FuzzFile(Bytes bytes, const Schema& schema) {
   const UniqueFd fd(memfd_create("fuzz", MFD_CLOEXEC));
   if (write(fd.get(), bytes.data(), bytes.size()) !=
       static_cast<ssize_t>(bytes.size())) {
     return;
   }
   const std::string path = "/proc/self/fd/" + std::to_string(fd.get());
-  const auto reader = Reader::Open(path, SchemaOf(table));
+  const auto reader = Reader::Open(path, schema);
   if (!reader.ok()) return;
   std::vector<Values> columns;
   for (size_t i = 0; i < (*reader)->row_groups(); ++i) {
@@ -74,7 +74,7 @@ void FuzzIndices(Bytes bytes, size_t count, uint32_t limit) {
   if (*std::max_element(indices.begin(), indices.end()) >= limit) abort();
 }
 
-void FuzzChunk(Bytes bytes, Encoding encoding, int64_t count) {
+void FuzzChunk(Bytes bytes, Encoding encoding, int64_t count, ColumnType type) {
   auto reader = ChunkReader::Make();
   if (!reader.ok()) return;
   Chunk chunk;
@@ -82,8 +82,7 @@ void FuzzChunk(Bytes bytes, Encoding encoding, int64_t count) {
   chunk.encoding = encoding;
   chunk.nulls = 0;
   Values values;
-  reader->Read(bytes, {"fuzz", ColumnType::kUint16}, chunk, &values)
-      .IgnoreError();
+  reader->Read(bytes, {"fuzz", type}, chunk, &values).IgnoreError();
 }
 
 void FuzzPageHeader(Bytes bytes) {
@@ -96,14 +95,18 @@ void Fuzz(Bytes bytes) {
   if (bytes.size() < 2) return;
   const auto part = std::to_integer<unsigned>(bytes[0]);
   const size_t count = std::to_integer<size_t>(bytes[1]) * 3 + 1;
-  const auto table = static_cast<Table>(part / 16 % 3);
+  const Schema schema = SchemaOf(static_cast<Table>(part / 16 % 3),
+                                 static_cast<Family>(part / 8 % 2));
+  constexpr ColumnType kTypes[] = {ColumnType::kUint16, ColumnType::kAddress,
+                                   ColumnType::kString, ColumnType::kDouble};
+  const ColumnType type = kTypes[part / 8 % 4];
   // A copy of its own, so that reads past the end are seen.
   const std::vector<std::byte> copy(bytes.begin() + 2, bytes.end());
   switch (part % 8) {
     case 0:
-      return FuzzFile(copy, table);
+      return FuzzFile(copy, schema);
     case 1:
-      return FuzzFooter(copy, SchemaOf(table));
+      return FuzzFooter(copy, schema);
     case 2:
       return FuzzDelta<uint32_t>(copy, count);
     case 3:
@@ -114,9 +117,10 @@ void Fuzz(Bytes bytes) {
       return FuzzPageHeader(copy);
     case 6:
       return FuzzChunk(copy, Encoding::kRleDictionary,
-                       static_cast<int64_t>(count));
+                       static_cast<int64_t>(count), type);
     default:
-      return FuzzChunk(copy, Encoding::kPlain, static_cast<int64_t>(count));
+      return FuzzChunk(copy, Encoding::kPlain, static_cast<int64_t>(count),
+                       type);
   }
 }
 

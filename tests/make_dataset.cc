@@ -1,8 +1,9 @@
 // Writes a made-up dataset in every format, to be compared by others:
 //
-//   make_dataset DIRECTORY SEED TARGETS
+//   make_dataset DIRECTORY SEED TARGETS FAMILY
 //
-// makes DIRECTORY/scan and, with the same rows, DIRECTORY/<table>.csv.
+// makes DIRECTORY/scan and, with the same rows, DIRECTORY/<table>.csv. FAMILY
+// is 4 or 6.
 
 #include <cstdlib>
 #include <iostream>
@@ -18,9 +19,17 @@
 #include "fathom/registry.h"
 #include "src/base/hash.h"
 #include "src/base/status_macros.h"
+#include "src/dataset/tables.h"
 
 namespace fathom {
 namespace {
+
+// Any address of the family.
+IpAddress Wild(Family family, uint64_t luck) {
+  if (family == Family::kIpv4)
+    return IpAddress::V4(static_cast<uint32_t>(luck));
+  return IpAddress::V6(Mix(luck), luck);
+}
 
 // The synthetic scan is too tame: it has no value at the end of its range.
 void MakeWild(uint64_t seed, std::vector<Reply>* replies) {
@@ -33,7 +42,10 @@ void MakeWild(uint64_t seed, std::vector<Reply>* replies) {
     reply.icmp_code = static_cast<uint8_t>(luck >> 24);
     reply.arrival_ttl = Ttl(static_cast<uint8_t>(luck >> 32));
     reply.quoted_ttl = Ttl(static_cast<uint8_t>(luck >> 40));
-    reply.responder = IpAddress::V4(static_cast<uint32_t>(luck >> 16));
+    reply.responder = Wild(FamilyOf(reply), luck >> 16);
+    reply.tcp_flags = static_cast<uint8_t>(luck >> 48);
+    reply.quoted_tos = static_cast<uint8_t>(luck >> 56);
+    reply.changes = static_cast<uint8_t>(luck >> 4 & 3);
     reply.rtt = (luck >> 48 & 1) != 0
                     ? kUnknownRtt
                     : std::chrono::microseconds(luck >> 24 & 0xff'ffff);
@@ -46,8 +58,8 @@ void MakeWild(uint64_t seed, std::vector<Link>* links) {
   for (size_t i = 0; i < links->size(); ++i) {
     const uint64_t luck = Derive(seed, i);
     Link& link = (*links)[i];
-    link.flags |= static_cast<uint8_t>(luck & 15);
-    if (luck >> 8 & 1) link.target = IpAddress::V4(luck >> 32);
+    link.flags |= static_cast<uint8_t>(luck);
+    if (luck >> 8 & 1) link.target = Wild(FamilyOf(link), luck >> 32);
     if (luck >> 9 & 1) link.paths = Mix(luck) >> (luck >> 58);
   }
 }
@@ -63,9 +75,9 @@ absl::Status Write(const char* format, const FormatOptions& options,
   return writer->Finish("{\"tool\": \"make_dataset\"}\n");
 }
 
-absl::Status Run(const std::string& directory, uint64_t seed,
-                 uint32_t targets) {
-  std::vector<Reply> replies = SyntheticScan(seed).Hops(0, targets);
+absl::Status Run(const std::string& directory, uint64_t seed, uint32_t targets,
+                 Family family) {
+  std::vector<Reply> replies = SyntheticScan(seed, family).Hops(0, targets);
   std::vector<Link> links = SyntheticScan::Links(replies);
   MakeWild(seed, &replies);
   MakeWild(seed + 1, &links);
@@ -84,13 +96,14 @@ absl::Status Run(const std::string& directory, uint64_t seed,
 }  // namespace fathom
 
 int main(int argc, char** argv) {
-  if (argc != 4) {
-    std::cerr << "usage: make_dataset DIRECTORY SEED TARGETS\n";
+  if (argc != 5) {
+    std::cerr << "usage: make_dataset DIRECTORY SEED TARGETS FAMILY\n";
     return 2;
   }
-  const absl::Status status =
-      fathom::Run(argv[1], std::strtoull(argv[2], nullptr, 10),
-                  static_cast<uint32_t>(std::strtoul(argv[3], nullptr, 10)));
+  const absl::Status status = fathom::Run(
+      argv[1], std::strtoull(argv[2], nullptr, 10),
+      static_cast<uint32_t>(std::strtoul(argv[3], nullptr, 10)),
+      argv[4][0] == '6' ? fathom::Family::kIpv6 : fathom::Family::kIpv4);
   if (!status.ok()) std::cerr << status << "\n";
   return status.ok() ? 0 : 1;
 }

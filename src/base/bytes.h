@@ -45,6 +45,7 @@ class BigEndian {
 
 using Be16 = BigEndian<uint16_t>;
 using Be32 = BigEndian<uint32_t>;
+using Be64 = BigEndian<uint64_t>;
 
 static_assert(
     std::endian::native == std::endian::little,

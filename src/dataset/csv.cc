@@ -6,7 +6,8 @@
 #include "src/dataset/tables.h"
 #include "src/dataset/text_dataset.h"
 
-// Comma-separated values with a header line. No field ever needs quotes.
+// Comma-separated values with a header line (RFC 4180). Only extensions may
+// need quotes.
 
 namespace fathom {
 namespace {
@@ -19,32 +20,45 @@ void PutHeader(std::span<const parquet::Column> columns, TextBuffer& out) {
   out.Put('\n');
 }
 
-void PutFlags(uint64_t flags, TextBuffer& out) {
+void PutBits(uint64_t bits, Spelling spelling, TextBuffer& out) {
   bool first = true;
-  ForEachFlag(flags, [&](const char* name) {
+  ForEachBit(bits, BitNames(spelling), [&](const char* name) {
     if (!first) out.Put('+');
     first = false;
     out.Put(name);
   });
 }
 
-void PutRow(std::span<const parquet::Column> /*columns*/,
-            std::span<const Spelling> spellings, std::span<const uint64_t> row,
-            TextBuffer& out) {
-  for (size_t i = 0; i < row.size(); ++i) {
+void PutText(const std::string& text, TextBuffer& out) {
+  if (text.find_first_of(",\"") == std::string::npos) return out.Put(text);
+  out.Put('"');
+  for (const char c : text) {
+    if (c == '"') out.Put('"');
+    out.Put(c);
+  }
+  out.Put('"');
+}
+
+void PutRow(const TextRow& row, TextBuffer& out) {
+  for (size_t i = 0; i < row.columns.size(); ++i) {
     if (i > 0) out.Put(',');
-    switch (spellings[i]) {
+    switch (row.spellings[i]) {
       case Spelling::kNumber:
-        out.PutNumber(row[i]);
+        out.PutNumber(row.cells[i]);
         break;
       case Spelling::kAddress:
-        out.PutAddress(row[i]);
+        out.PutAddress(row.address(i));
         break;
       case Spelling::kKind:
-        out.Put(kKindNames[row[i]]);
+        out.Put(kKindNames[row.cells[i]]);
         break;
       case Spelling::kFlags:
-        PutFlags(row[i], out);
+      case Spelling::kChanges:
+        PutBits(row.cells[i], row.spellings[i], out);
+        break;
+      case Spelling::kText:
+      case Spelling::kExtensions:
+        PutText(row.strings[i], out);
         break;
     }
   }

@@ -6,7 +6,7 @@
 #include "src/dataset/tables.h"
 #include "src/dataset/text_dataset.h"
 
-// One JSON object a line (jsonlines.org). No string ever needs escapes.
+// One JSON object a line (jsonlines.org).
 
 namespace fathom {
 namespace {
@@ -14,10 +14,10 @@ namespace {
 void PutHeader(std::span<const parquet::Column> /*columns*/,
                TextBuffer& /*out*/) {}
 
-void PutFlags(uint64_t flags, TextBuffer& out) {
+void PutBits(uint64_t bits, Spelling spelling, TextBuffer& out) {
   out.Put('[');
   bool first = true;
-  ForEachFlag(flags, [&](const char* name) {
+  ForEachBit(bits, BitNames(spelling), [&](const char* name) {
     out.Put(first ? "\"" : ",\"");
     first = false;
     out.Put(name);
@@ -26,31 +26,48 @@ void PutFlags(uint64_t flags, TextBuffer& out) {
   out.Put(']');
 }
 
-void PutRow(std::span<const parquet::Column> columns,
-            std::span<const Spelling> spellings, std::span<const uint64_t> row,
-            TextBuffer& out) {
-  for (size_t i = 0; i < row.size(); ++i) {
+// Of printable ASCII, which is all that our strings have.
+void PutText(const std::string& text, TextBuffer& out) {
+  out.Put('"');
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out.Put('\\');
+    out.Put(c);
+  }
+  out.Put('"');
+}
+
+void PutValue(const TextRow& row, size_t i, TextBuffer& out) {
+  switch (row.spellings[i]) {
+    case Spelling::kNumber:
+      out.PutNumber(row.cells[i]);
+      break;
+    case Spelling::kAddress:
+      out.Put('"');
+      out.PutAddress(row.address(i));
+      out.Put('"');
+      break;
+    case Spelling::kKind:
+      out.Put('"');
+      out.Put(kKindNames[row.cells[i]]);
+      out.Put('"');
+      break;
+    case Spelling::kFlags:
+    case Spelling::kChanges:
+      PutBits(row.cells[i], row.spellings[i], out);
+      break;
+    case Spelling::kText:
+    case Spelling::kExtensions:
+      PutText(row.strings[i], out);
+      break;
+  }
+}
+
+void PutRow(const TextRow& row, TextBuffer& out) {
+  for (size_t i = 0; i < row.columns.size(); ++i) {
     out.Put(i == 0 ? "{\"" : ",\"");
-    out.Put(columns[i].name);
+    out.Put(row.columns[i].name);
     out.Put("\":");
-    switch (spellings[i]) {
-      case Spelling::kNumber:
-        out.PutNumber(row[i]);
-        break;
-      case Spelling::kAddress:
-        out.Put('"');
-        out.PutAddress(row[i]);
-        out.Put('"');
-        break;
-      case Spelling::kKind:
-        out.Put('"');
-        out.Put(kKindNames[row[i]]);
-        out.Put('"');
-        break;
-      case Spelling::kFlags:
-        PutFlags(row[i], out);
-        break;
-    }
+    PutValue(row, i, out);
   }
   out.Put("}\n");
 }

@@ -66,22 +66,19 @@ class ParquetDatasetWriter final : public DatasetWriter {
   ParquetDatasetWriter(const ParquetDatasetWriter&) = delete;
   ParquetDatasetWriter& operator=(const ParquetDatasetWriter&) = delete;
 
-  absl::Status Open() {
-    FATHOM_ASSIGN_OR_RETURN(links_, OpenTable<LinkWriter>(Table::kLinks));
-    FATHOM_ASSIGN_OR_RETURN(gaps_, OpenTable<LinkWriter>(Table::kGaps));
-    FATHOM_ASSIGN_OR_RETURN(hops_, OpenTable<HopWriter>(Table::kHops));
-    return absl::OkStatus();
-  }
-
   absl::Status WriteReplies(std::span<const Reply> replies) override {
     FATHOM_RETURN_IF_ERROR(state_);
-    FATHOM_RETURN_IF_ERROR(CheckFits(replies));
+    if (replies.empty()) return absl::OkStatus();
+    FATHOM_RETURN_IF_ERROR(OpenFor(FamilyOf(replies[0])));
+    FATHOM_RETURN_IF_ERROR(CheckFits(replies, family_));
     return state_ = hops_->Write(replies);
   }
 
   absl::Status WriteLinks(std::span<const Link> links) override {
     FATHOM_RETURN_IF_ERROR(state_);
-    FATHOM_RETURN_IF_ERROR(CheckFits(links));
+    if (links.empty()) return absl::OkStatus();
+    FATHOM_RETURN_IF_ERROR(OpenFor(FamilyOf(links[0])));
+    FATHOM_RETURN_IF_ERROR(CheckFits(links, family_));
     while (!links.empty()) {
       const bool gap = links[0].gap != 0;
       size_t count = 1;
@@ -95,6 +92,8 @@ class ParquetDatasetWriter final : public DatasetWriter {
 
   absl::Status Finish(const std::string& manifest) override {
     FATHOM_RETURN_IF_ERROR(state_);
+    // A dataset without a row is one of IPv4.
+    FATHOM_RETURN_IF_ERROR(OpenFor(Family::kIpv4));
     state_ = FinishFiles(manifest);
     FATHOM_RETURN_IF_ERROR(state_);
     state_ = absl::FailedPreconditionError(
@@ -104,12 +103,28 @@ class ParquetDatasetWriter final : public DatasetWriter {
   }
 
  private:
+  // Opens the tables if they are not: the first record says of which family.
+  absl::Status OpenFor(Family family) {
+    if (hops_ != nullptr) return absl::OkStatus();
+    family_ = family;
+    state_ = OpenTables();
+    return state_;
+  }
+
+  absl::Status OpenTables() {
+    FATHOM_ASSIGN_OR_RETURN(links_, OpenTable<LinkWriter>(Table::kLinks));
+    FATHOM_ASSIGN_OR_RETURN(gaps_, OpenTable<LinkWriter>(Table::kGaps));
+    FATHOM_ASSIGN_OR_RETURN(hops_, OpenTable<HopWriter>(Table::kHops));
+    return absl::OkStatus();
+  }
+
   template <typename TableWriter>
   absl::StatusOr<std::unique_ptr<TableWriter>> OpenTable(Table table) {
+    const parquet::Schema schema = SchemaOf(table, family_);
     FATHOM_ASSIGN_OR_RETURN(
         auto file,
-        parquet::Writer::Create(TablePath(temporary_, table), SchemaOf(table)));
-    return std::make_unique<TableWriter>(std::move(file), SchemaOf(table));
+        parquet::Writer::Create(TablePath(temporary_, table), schema));
+    return std::make_unique<TableWriter>(std::move(file), schema);
   }
 
   absl::Status FinishFiles(const std::string& manifest) {
@@ -127,6 +142,7 @@ class ParquetDatasetWriter final : public DatasetWriter {
 
   const std::string path_;
   const std::string temporary_;
+  Family family_ = Family::kIpv4;
   std::unique_ptr<LinkWriter> links_;
   std::unique_ptr<LinkWriter> gaps_;
   std::unique_ptr<HopWriter> hops_;
@@ -150,10 +166,8 @@ absl::StatusOr<std::unique_ptr<DatasetWriter>> Create(
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
   FATHOM_RETURN_IF_ERROR(CheckIsNew(path));
   FATHOM_ASSIGN_OR_RETURN(std::string temporary, MakeTemporaryDirectory(path));
-  auto writer = std::make_unique<ParquetDatasetWriter>(std::move(path),
-                                                       std::move(temporary));
-  FATHOM_RETURN_IF_ERROR(writer->Open());
-  return writer;
+  return std::make_unique<ParquetDatasetWriter>(std::move(path),
+                                                std::move(temporary));
 }
 
 absl::StatusOr<std::string> ReadText(const std::string& path) {
@@ -208,18 +222,43 @@ class ParquetDatasetReader final : public DatasetReader {
 // or a footer that was damaged shows here.
 template <typename TableReader>
 absl::StatusOr<std::unique_ptr<TableReader>> OpenTable(
-    const std::string& directory, Table table, const std::string& manifest) {
+    const std::string& directory, Table table, Family family,
+    const std::string& manifest) {
   const std::string path = TablePath(directory, table);
   FATHOM_ASSIGN_OR_RETURN(auto file,
-                          parquet::Reader::Open(path, SchemaOf(table)));
+                          parquet::Reader::Open(path, SchemaOf(table, family)));
   const std::string* const own = file->Find(kManifestKey);
   if (own == nullptr || *own != manifest) {
     return absl::DataLossError(
         absl::StrCat("read ", path, ": the manifest in it is not that of ",
                      ManifestPath(directory)));
   }
-  return std::make_unique<TableReader>(std::move(file), path,
-                                       table == Table::kHops);
+  return std::make_unique<TableReader>(std::move(file), path, table);
+}
+
+// What the columns of the first table say that can be read.
+Family FamilyOfFiles(const std::string& directory) {
+  for (const Table table : {Table::kLinks, Table::kGaps, Table::kHops}) {
+    const std::string path = TablePath(directory, table);
+    for (const Family family : {Family::kIpv4, Family::kIpv6}) {
+      if (parquet::Reader::Open(path, SchemaOf(table, family)).ok()) {
+        return family;
+      }
+    }
+  }
+  return Family::kIpv4;
+}
+
+absl::StatusOr<std::unique_ptr<DatasetReader>> OpenTables(
+    const std::string& path, std::string manifest, Family family) {
+  FATHOM_ASSIGN_OR_RETURN(
+      auto links, OpenTable<LinkReader>(path, Table::kLinks, family, manifest));
+  FATHOM_ASSIGN_OR_RETURN(
+      auto gaps, OpenTable<LinkReader>(path, Table::kGaps, family, manifest));
+  FATHOM_ASSIGN_OR_RETURN(
+      auto hops, OpenTable<HopReader>(path, Table::kHops, family, manifest));
+  return std::make_unique<ParquetDatasetReader>(
+      std::move(manifest), std::move(links), std::move(gaps), std::move(hops));
 }
 
 }  // namespace
@@ -227,14 +266,8 @@ absl::StatusOr<std::unique_ptr<TableReader>> OpenTable(
 absl::StatusOr<std::unique_ptr<DatasetReader>> OpenDataset(
     const std::string& path) {
   FATHOM_ASSIGN_OR_RETURN(std::string manifest, ReadText(ManifestPath(path)));
-  FATHOM_ASSIGN_OR_RETURN(auto links,
-                          OpenTable<LinkReader>(path, Table::kLinks, manifest));
-  FATHOM_ASSIGN_OR_RETURN(auto gaps,
-                          OpenTable<LinkReader>(path, Table::kGaps, manifest));
-  FATHOM_ASSIGN_OR_RETURN(auto hops,
-                          OpenTable<HopReader>(path, Table::kHops, manifest));
-  return std::make_unique<ParquetDatasetReader>(
-      std::move(manifest), std::move(links), std::move(gaps), std::move(hops));
+  const Family family = FamilyOfFiles(path);
+  return OpenTables(path, std::move(manifest), family);
 }
 
 const Register<FormatModule> kParquet(

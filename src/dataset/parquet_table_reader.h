@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "src/base/bytes.h"
 #include "src/base/status_macros.h"
 #include "src/dataset/parquet/reader.h"
 #include "src/dataset/tables.h"
@@ -27,10 +29,13 @@ namespace fathom {
 template <typename Record, typename Row>
 class ParquetTableReader {
  public:
-  // `repeats` says whether rows may be equal in what they are ordered by.
+  // REQUIRES: `reader` has the schema of `table`.
   ParquetTableReader(std::unique_ptr<parquet::Reader> reader, std::string path,
-                     bool repeats)
-      : reader_(std::move(reader)), path_(std::move(path)), repeats_(repeats) {}
+                     Table table)
+      : reader_(std::move(reader)),
+        path_(std::move(path)),
+        repeats_(table == Table::kHops),
+        spellings_(SpellingsOf(table)) {}
 
   const parquet::Reader& file() const { return *reader_; }
 
@@ -58,15 +63,12 @@ class ParquetTableReader {
   // Makes records_ of the rows [next_row_, next_row_ + count).
   absl::Status Turn(size_t count) {
     for (size_t c = 0; c < columns_.size(); ++c) {
-      std::visit(
-          [&](const auto& values) {
-            const auto* const in = values.data() + next_row_;
-            for (size_t i = 0; i < count; ++i) rows_[i][c] = in[i];
-          },
-          columns_[c]);
+      std::visit([&](const auto& values) { Take(count, c, values); },
+                 columns_[c]);
     }
     for (size_t i = 0; i < count; ++i) {
       absl::Status status = FromRow(rows_[i], &records_[i]);
+      if (status.ok()) status = TakeStrings(next_row_ + i, &records_[i]);
       if (status.ok() && !Follows(rows_[i])) {
         status = absl::DataLossError("not in order");
       }
@@ -82,6 +84,36 @@ class ParquetTableReader {
     return absl::OkStatus();
   }
 
+  template <typename T>
+  void Take(size_t count, size_t c, const std::vector<T>& values) {
+    const T* const in = values.data() + next_row_;
+    for (size_t i = 0; i < count; ++i) {
+      if constexpr (std::is_same_v<T, parquet::AddressBytes>) {
+        const auto bytes = std::as_bytes(std::span(in[i]));
+        rows_[i][UpperCell(rows_[i], c)] = Load<Be64>(bytes);
+        rows_[i][c] = Load<Be64>(bytes.subspan(8));
+      } else if (spellings_[c] == Spelling::kAddress) {
+        const IpAddress address = IpAddress::V4(static_cast<uint32_t>(in[i]));
+        rows_[i][UpperCell(rows_[i], c)] = address.high();
+        rows_[i][c] = address.low();
+      } else {
+        rows_[i][c] = static_cast<uint64_t>(in[i]);
+      }
+    }
+  }
+
+  // Strings have no place in a row.
+  void Take(size_t, size_t, const parquet::Strings&) {}
+
+  absl::Status TakeStrings(size_t row, Record* record) const {
+    for (size_t c = 0; c < columns_.size(); ++c) {
+      const auto* const values = std::get_if<parquet::Strings>(&columns_[c]);
+      if (values == nullptr) continue;
+      FATHOM_RETURN_IF_ERROR(SetString(c, (*values)[row], record));
+    }
+    return absl::OkStatus();
+  }
+
   bool Follows(const Row& row) const {
     if (!any_) return true;
     const auto order = OrderOf(last_) <=> OrderOf(row);
@@ -90,7 +122,8 @@ class ParquetTableReader {
 
   const std::unique_ptr<parquet::Reader> reader_;
   const std::string path_;
-  const bool repeats_;
+  const bool repeats_;  // Whether rows may be equal in what orders them.
+  const std::span<const Spelling> spellings_;
   std::vector<parquet::Values> columns_;
   size_t next_group_ = 0;
   size_t group_rows_ = 0;

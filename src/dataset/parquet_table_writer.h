@@ -6,11 +6,13 @@
 #include <cassert>
 #include <memory>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "src/base/bytes.h"
 #include "src/base/status_macros.h"
 #include "src/dataset/parquet/writer.h"
 #include "src/dataset/tables.h"
@@ -20,7 +22,8 @@ namespace fathom {
 // Records to a Parquet file: rows to columns, batch by batch.
 //
 // Record is Reply with HopRow, or Link with LinkRow. A table holds the columns
-// of one row group: 12 MB of hops or 10 MB of links, once it has been full.
+// of one row group: 16 MB of hops or 10 MB of links, once it has been full, and
+// their strings.
 template <typename Record, typename Row>
 class ParquetTableWriter {
  public:
@@ -39,7 +42,9 @@ class ParquetTableWriter {
           {records.size(), kBatch, parquet::kRowGroupRows - buffered_});
       Turn(records.first(count));
       records = records.subspan(count);
-      if (buffered_ == parquet::kRowGroupRows) FATHOM_RETURN_IF_ERROR(Flush());
+      if (buffered_ == parquet::kRowGroupRows || strings_ != 0) {
+        FATHOM_RETURN_IF_ERROR(Flush());
+      }
     }
     return absl::OkStatus();
   }
@@ -52,6 +57,9 @@ class ParquetTableWriter {
  private:
   // Few enough to stay in the cache between rows and columns.
   static constexpr size_t kBatch = 256;
+  // A row group ends at so many bytes of strings in a column: with a batch
+  // more, and all lengths, they still fit a page.
+  static constexpr size_t kManyStrings = parquet::kMaxStringPage / 2;
 
   // Appends up to kBatch records to the columns.
   void Turn(std::span<const Record> records) {
@@ -61,18 +69,37 @@ class ParquetTableWriter {
     }
     last_ = rows_[records.size() - 1];
     for (size_t c = 0; c < columns_.size(); ++c) {
-      std::visit(
-          [&](auto& values) {
-            using T = typename std::decay_t<decltype(values)>::value_type;
-            values.resize(buffered_ + records.size());
-            T* const out = values.data() + buffered_;
-            for (size_t i = 0; i < records.size(); ++i) {
-              out[i] = static_cast<T>(rows_[i][c]);
-            }
-          },
-          columns_[c]);
+      std::visit([&](auto& values) { Append(records, c, values); },
+                 columns_[c]);
     }
     buffered_ += records.size();
+  }
+
+  template <typename T>
+  void Append(std::span<const Record> records, size_t c,
+              std::vector<T>& values) {
+    values.resize(buffered_ + records.size());
+    T* const out = values.data() + buffered_;
+    for (size_t i = 0; i < records.size(); ++i) {
+      if constexpr (std::is_same_v<T, parquet::AddressBytes>) {
+        const size_t upper = UpperCell(rows_[i], c);
+        Store(Be64(rows_[i][upper]), Half(out[i], 0));
+        Store(Be64(rows_[i][c]), Half(out[i], 8));
+      } else {
+        out[i] = static_cast<T>(rows_[i][c]);
+      }
+    }
+  }
+
+  void Append(std::span<const Record> records, size_t c,
+              parquet::Strings& values) {
+    for (const Record& record : records) values.Add(StringOf(record, c));
+    strings_ += values.bytes() > kManyStrings ? 1 : 0;
+  }
+
+  static std::span<std::byte> Half(parquet::AddressBytes& address,
+                                   size_t offset) {
+    return std::as_writable_bytes(std::span(address)).subspan(offset, 8);
   }
 
   absl::Status Flush() {
@@ -81,12 +108,14 @@ class ParquetTableWriter {
       std::visit([](auto& values) { values.clear(); }, column);
     }
     buffered_ = 0;
+    strings_ = 0;
     return absl::OkStatus();
   }
 
   std::unique_ptr<parquet::Writer> writer_;
   std::vector<parquet::Values> columns_;
   size_t buffered_ = 0;  // Rows in columns_.
+  size_t strings_ = 0;   // Columns with kManyStrings bytes or more.
   std::array<Row, kBatch> rows_;
   Row last_{};
 };

@@ -5,6 +5,8 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "src/base/status_macros.h"
+#include "src/net/icmp_extensions.h"
 
 namespace fathom {
 namespace {
@@ -22,19 +24,27 @@ constexpr Column kHopColumns[] = {
     {"kind", ColumnType::kUint8, Layout::kDictionary},
     {"icmp_type", ColumnType::kUint8, Layout::kDictionary},
     {"icmp_code", ColumnType::kUint8, Layout::kDictionary},
+    {"tcp_flags", ColumnType::kUint8, Layout::kDictionary},
     {"reply_ttl", ColumnType::kUint8, Layout::kDictionaryBytes},
     {"quoted_ttl", ColumnType::kUint8, Layout::kDictionary},
+    {"quoted_tos", ColumnType::kUint8, Layout::kDictionary},
+    {"changes", ColumnType::kUint8, Layout::kDictionary},
     {"rtt_100us", ColumnType::kUint16, Layout::kDictionaryBytes},
     {"received", ColumnType::kUint32, Layout::kDictionary},
+    {"extensions", ColumnType::kBinary, Layout::kDictionary},
+    {"mpls", ColumnType::kString, Layout::kDictionary},
 };
+constexpr size_t kExtensionsColumn = 14;
 constexpr Spelling kHopSpellings[] = {
     Spelling::kAddress, Spelling::kNumber, Spelling::kNumber,
     Spelling::kAddress, Spelling::kKind,   Spelling::kNumber,
     Spelling::kNumber,  Spelling::kNumber, Spelling::kNumber,
-    Spelling::kNumber,  Spelling::kNumber,
+    Spelling::kNumber,  Spelling::kNumber, Spelling::kChanges,
+    Spelling::kNumber,  Spelling::kNumber, Spelling::kExtensions,
+    Spelling::kText,
 };
-static_assert(std::size(kHopColumns) == std::tuple_size_v<HopRow>);
-static_assert(std::size(kHopSpellings) == std::tuple_size_v<HopRow>);
+static_assert(std::size(kHopColumns) == kHopColumnCount);
+static_assert(std::size(kHopSpellings) == kHopColumnCount);
 
 constexpr Column kLinkColumns[] = {
     {"near", ColumnType::kUint32, Layout::kDelta},
@@ -52,8 +62,25 @@ constexpr Spelling kLinkSpellings[] = {
     Spelling::kNumber,  Spelling::kNumber,  Spelling::kNumber,
     Spelling::kAddress, Spelling::kFlags,   Spelling::kNumber,
 };
-static_assert(std::size(kLinkColumns) == std::tuple_size_v<LinkRow>);
-static_assert(std::size(kLinkSpellings) == std::tuple_size_v<LinkRow>);
+static_assert(std::size(kLinkColumns) == kLinkColumnCount);
+static_assert(std::size(kLinkSpellings) == kLinkColumnCount);
+
+// The same columns where addresses are IPv6. Those of a path go together, so a
+// dictionary of a row group's addresses is a fraction of it.
+template <size_t kCount>
+constexpr std::array<Column, kCount> Wide(const Column (&columns)[kCount],
+                                          const Spelling (&spellings)[kCount]) {
+  std::array<Column, kCount> wide{};
+  for (size_t i = 0; i < kCount; ++i) {
+    wide[i] = columns[i];
+    if (spellings[i] != Spelling::kAddress) continue;
+    wide[i].type = ColumnType::kAddress;
+    wide[i].layout = Layout::kDictionary;
+  }
+  return wide;
+}
+constexpr auto kWideHopColumns = Wide(kHopColumns, kHopSpellings);
+constexpr auto kWideLinkColumns = Wide(kLinkColumns, kLinkSpellings);
 
 constexpr Nanos kRttUnit = std::chrono::microseconds(100);
 
@@ -81,54 +108,56 @@ Instant ToInstant(uint64_t seconds) {
   return Instant(std::chrono::seconds(static_cast<int64_t>(seconds)));
 }
 
-IpAddress ToAddress(uint64_t number) {
-  return IpAddress::V4(static_cast<uint32_t>(number));
+// Of the halves of an address in a row.
+IpAddress ToAddress(uint64_t upper, uint64_t lower) {
+  return IpAddress::V6(upper, lower);
 }
 
-bool IsV4(const IpAddress& address) {
-  return address.family() == Family::kIpv4;
-}
-
-absl::Status NotIpv4(const char* what, const IpAddress& address) {
-  return absl::UnimplementedError(
-      absl::StrCat("write a ", what, " with ", address.ToString(),
-                   ": datasets hold IPv4 addresses only as yet"));
+absl::Status CheckAddress(const char* what, const IpAddress& address,
+                          Family family) {
+  if (address.family() == family) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "write a ", what, " with ", address.ToString(), " into a dataset of ",
+      family == Family::kIpv4 ? "IPv4" : "IPv6", " addresses"));
 }
 
 }  // namespace
 
-parquet::Schema SchemaOf(Table table) {
+parquet::Schema SchemaOf(Table table, Family family) {
+  const bool wide = family == Family::kIpv6;
+  const std::span<const Column> links =
+      wide ? std::span<const Column>(kWideLinkColumns) : kLinkColumns;
   switch (table) {
     case Table::kHops:
-      return {kHopColumns, 3};
+      return {wide ? std::span<const Column>(kWideHopColumns) : kHopColumns, 3};
     case Table::kGaps:
-      return {kLinkColumns, 2};
+      return {links, 2};
     case Table::kLinks:
       break;
   }
-  return {std::span(kLinkColumns).first(std::size(kLinkColumns) - 1), 2};
+  return {links.first(links.size() - 1), 2};
 }
 
 std::span<const Spelling> SpellingsOf(Table table) {
   return std::span(table == Table::kHops
                        ? std::span<const Spelling>(kHopSpellings)
                        : kLinkSpellings)
-      .first(SchemaOf(table).columns.size());
+      .first(SchemaOf(table, Family::kIpv4).columns.size());
 }
 
-absl::Status CheckFits(std::span<const Reply> replies) {
+absl::Status CheckFits(std::span<const Reply> replies, Family family) {
   for (const Reply& reply : replies) {
     for (const IpAddress& address : {reply.probe.target, reply.responder}) {
-      if (!IsV4(address)) return NotIpv4("reply", address);
+      FATHOM_RETURN_IF_ERROR(CheckAddress("reply", address, family));
     }
   }
   return absl::OkStatus();
 }
 
-absl::Status CheckFits(std::span<const Link> links) {
+absl::Status CheckFits(std::span<const Link> links, Family family) {
   for (const Link& link : links) {
     for (const IpAddress& address : {link.near, link.far, link.target}) {
-      if (!IsV4(address)) return NotIpv4("link", address);
+      FATHOM_RETURN_IF_ERROR(CheckAddress("link", address, family));
     }
   }
   return absl::OkStatus();
@@ -136,31 +165,41 @@ absl::Status CheckFits(std::span<const Link> links) {
 
 HopRow ToRow(const Reply& reply) {
   return {
-      reply.probe.target.v4(),
+      reply.probe.target.low(),
       reply.probe.flow.value(),
       reply.probe.ttl.value(),
-      reply.responder.v4(),
+      reply.responder.low(),
       static_cast<uint64_t>(reply.kind),
       reply.icmp_type,
       reply.icmp_code,
+      reply.tcp_flags,
       reply.arrival_ttl.value(),
       reply.quoted_ttl.value(),
+      reply.quoted_tos,
+      reply.changes,
       FromRtt(reply.rtt),
       FromInstant(reply.received),
+      0,
+      0,
+      reply.probe.target.high(),
+      reply.responder.high(),
   };
 }
 
 LinkRow ToRow(const Link& link) {
   return {
-      link.near.v4(),
-      link.far.v4(),
+      link.near.low(),
+      link.far.low(),
       link.min_ttl.value(),
       link.paths,
       FromInstant(link.first_seen),
       FromInstant(link.last_seen),
-      link.target.v4(),
+      link.target.low(),
       link.flags,
       link.gap,
+      link.near.high(),
+      link.far.high(),
+      link.target.high(),
   };
 }
 
@@ -168,30 +207,54 @@ absl::Status FromRow(const HopRow& row, Reply* reply) {
   if (row[4] >= std::size(kKindNames)) {
     return absl::DataLossError(absl::StrCat("a reply of kind ", row[4]));
   }
-  reply->probe.target = ToAddress(row[0]);
+  reply->probe.target = ToAddress(row[16], row[0]);
   reply->probe.flow = FlowId(static_cast<uint16_t>(row[1]));
   reply->probe.ttl = Ttl(static_cast<uint8_t>(row[2]));
-  reply->responder = ToAddress(row[3]);
+  reply->responder = ToAddress(row[17], row[3]);
   reply->kind = static_cast<ReplyKind>(row[4]);
   reply->icmp_type = static_cast<uint8_t>(row[5]);
   reply->icmp_code = static_cast<uint8_t>(row[6]);
-  reply->arrival_ttl = Ttl(static_cast<uint8_t>(row[7]));
-  reply->quoted_ttl = Ttl(static_cast<uint8_t>(row[8]));
-  reply->rtt = ToRtt(row[9]);
-  reply->received = ToInstant(row[10]);
+  reply->tcp_flags = static_cast<uint8_t>(row[7]);
+  reply->arrival_ttl = Ttl(static_cast<uint8_t>(row[8]));
+  reply->quoted_ttl = Ttl(static_cast<uint8_t>(row[9]));
+  reply->quoted_tos = static_cast<uint8_t>(row[10]);
+  reply->changes = static_cast<uint8_t>(row[11]);
+  reply->rtt = ToRtt(row[12]);
+  reply->received = ToInstant(row[13]);
   return absl::OkStatus();
 }
 
 absl::Status FromRow(const LinkRow& row, Link* link) {
-  link->near = ToAddress(row[0]);
-  link->far = ToAddress(row[1]);
+  link->near = ToAddress(row[9], row[0]);
+  link->far = ToAddress(row[10], row[1]);
   link->min_ttl = Ttl(static_cast<uint8_t>(row[2]));
   link->paths = row[3];
   link->first_seen = ToInstant(row[4]);
   link->last_seen = ToInstant(row[5]);
-  link->target = ToAddress(row[6]);
+  link->target = ToAddress(row[11], row[6]);
   link->flags = static_cast<uint8_t>(row[7]);
   link->gap = static_cast<uint8_t>(row[8]);
+  return absl::OkStatus();
+}
+
+std::string StringOf(const Reply& reply, size_t column) {
+  const auto bytes = reply.extensions.bytes;
+  if (bytes.empty()) return {};
+  if (column != kExtensionsColumn) return SpellMpls(bytes);
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+absl::Status SetString(size_t column, const std::string& string, Reply* reply) {
+  if (column == kExtensionsColumn) {
+    if (string.size() > kMaxExtensions) {
+      return absl::DataLossError(
+          absl::StrCat("extensions of ", string.size(), " bytes"));
+    }
+    reply->extensions.bytes = std::as_bytes(std::span(string));
+  } else if (StringOf(*reply, column) != string) {
+    return absl::DataLossError(absl::StrCat(
+        "labels \"", string, "\" that are not those of the extensions"));
+  }
   return absl::OkStatus();
 }
 

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -18,35 +19,67 @@ namespace fathom {
 // or Link as a row of numbers. FORMAT.md is this in words; a change here
 // changes it there.
 
-parquet::Schema SchemaOf(Table table);
+// Addresses are numbers of 32 bits in a dataset of IPv4, and 16 bytes in one of
+// IPv6.
+parquet::Schema SchemaOf(Table table, Family family);
 
-// How text spells the numbers of a column.
-enum class Spelling : uint8_t { kNumber, kAddress, kKind, kFlags };
+// How text spells what a column holds.
+enum class Spelling : uint8_t {
+  kNumber,
+  kAddress,
+  kKind,
+  kFlags,
+  kChanges,
+  kText,
+  kExtensions,
+};
 std::span<const Spelling> SpellingsOf(Table table);
 
 // The names of ReplyKind's values, and of LinkFlags' bits from the lowest.
 inline constexpr const char* kKindNames[] = {"hop", "destination", "alias",
                                              "unreachable"};
-inline constexpr const char* kFlagNames[] = {"destination", "unreachable",
-                                             "loop",        "wide-interval",
-                                             "unsteady",    "unverified"};
+inline constexpr const char* kFlagNames[] = {
+    "destination", "unreachable", "loop",   "wide-interval",
+    "unsteady",    "unverified",  "tunnel", "across-tunnel"};
+// Of QuoteChanges' bits.
+inline constexpr const char* kChangeNames[] = {"id", "length"};
 
-// One number per column. Table::kLinks lacks the last column of a LinkRow, gap.
-using HopRow = std::array<uint64_t, 11>;
-using LinkRow = std::array<uint64_t, 9>;
+// A number per column, then the upper halves of the addresses, in the order of
+// their columns; strings have a number that means nothing. Addresses are as
+// IpAddress has them, IPv4 v4-mapped, so that their order is that of both.
+// Table::kLinks lacks the column gap.
+using HopRow = std::array<uint64_t, 18>;
+using LinkRow = std::array<uint64_t, 12>;
+
+inline constexpr size_t kHopColumnCount = 16;
+inline constexpr size_t kLinkColumnCount = 9;
+
+// Where in a row the upper half of the address in `column` stands.
+constexpr size_t UpperCell(const HopRow& /*row*/, size_t column) {
+  return column == 0 ? 16 : 17;
+}
+constexpr size_t UpperCell(const LinkRow& /*row*/, size_t column) {
+  return column == 6 ? 11 : 9 + column;
+}
 
 // Rows are in order if these ascend: (target, flow, ttl), which may repeat,
 // and (near, far, gap), which may not.
-inline std::array<uint64_t, 3> OrderOf(const HopRow& row) {
-  return {row[0], row[1], row[2]};
+inline std::array<uint64_t, 4> OrderOf(const HopRow& row) {
+  return {row[16], row[0], row[1], row[2]};
 }
-inline std::array<uint64_t, 3> OrderOf(const LinkRow& row) {
-  return {row[0], row[1], row[8]};
+inline std::array<uint64_t, 5> OrderOf(const LinkRow& row) {
+  return {row[9], row[0], row[10], row[1], row[8]};
 }
 
-// Fails unless all addresses are IPv4, which is all that the tables can hold.
-absl::Status CheckFits(std::span<const Reply> replies);
-absl::Status CheckFits(std::span<const Link> links);
+// The family of a record's first address, which is that of its dataset.
+inline Family FamilyOf(const Reply& reply) {
+  return reply.probe.target.family();
+}
+inline Family FamilyOf(const Link& link) { return link.near.family(); }
+
+// Fails unless all addresses are of `family`: a dataset holds one.
+absl::Status CheckFits(std::span<const Reply> replies, Family family);
+absl::Status CheckFits(std::span<const Link> links, Family family);
 
 // REQUIRES: CheckFits(). Rounds and limits times as FORMAT.md says.
 HopRow ToRow(const Reply& reply);
@@ -55,6 +88,15 @@ LinkRow ToRow(const Link& link);
 // Fails on numbers that mean nothing. REQUIRES: each fits its column.
 absl::Status FromRow(const HopRow& row, Reply* reply);
 absl::Status FromRow(const LinkRow& row, Link* link);
+
+// What a column of strings holds of a record, and back. A reply borrows the
+// string. Fails on strings that mean nothing.
+std::string StringOf(const Reply& reply, size_t column);
+absl::Status SetString(size_t column, const std::string& string, Reply* reply);
+inline std::string StringOf(const Link&, size_t) { return {}; }
+inline absl::Status SetString(size_t, const std::string&, Link*) {
+  return absl::OkStatus();
+}
 
 // Round-trip times in the column rtt_100us.
 inline constexpr uint64_t kRttUnknown = 65'535;

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "fathom/address.h"
+
 namespace fathom {
 
 // Text that is gathered before it is written. The room is bought once and
@@ -16,8 +18,9 @@ namespace fathom {
 class TextBuffer {
  public:
   static constexpr size_t kCapacity = 1 << 18;
-  // No row of any text format is longer.
-  static constexpr size_t kMaxRow = 4096;
+  // No row of any text format is longer: extensions of kMaxExtensions bytes
+  // take five characters a byte.
+  static constexpr size_t kMaxRow = 8192;
 
   // True when the next row may no longer fit, and it is time to write text()
   // and Clear().
@@ -42,10 +45,12 @@ class TextBuffer {
     size_ = static_cast<size_t>(result.ptr - room_.data());
   }
 
-  // As a dotted quad.
-  void PutAddress(uint64_t number) {
+  // A dotted quad, or RFC 5952.
+  void PutAddress(const IpAddress& address) {
+    if (address.family() == Family::kIpv6) return Put(address.ToString());
+    const uint32_t number = address.v4();
     for (int shift = 24; shift >= 0; shift -= 8) {
-      PutOctet(static_cast<uint32_t>(number >> shift & 0xff));
+      PutOctet(number >> shift & 0xff);
       if (shift != 0) Put('.');
     }
   }

@@ -6,10 +6,12 @@
 #include <cerrno>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "src/base/status_macros.h"
 #include "src/dataset/output_file.h"
+#include "src/net/icmp_extensions.h"
 
 namespace fathom {
 namespace {
@@ -25,8 +27,13 @@ class TextDatasetWriter final : public DatasetWriter {
         path_(options.path),
         table_(options.table),
         style_(style),
-        columns_(SchemaOf(table_).columns),
-        spellings_(SpellingsOf(table_)) {
+        columns_(SchemaOf(table_, Family::kIpv4).columns),
+        spellings_(SpellingsOf(table_)),
+        strings_(columns_.size()) {
+    for (size_t i = 0; i < columns_.size(); ++i) {
+      upper_.push_back(table_ == Table::kHops ? UpperCell(HopRow(), i)
+                                              : UpperCell(LinkRow(), i));
+    }
     style_.header(columns_, text_);
   }
 
@@ -39,9 +46,11 @@ class TextDatasetWriter final : public DatasetWriter {
 
   absl::Status WriteReplies(std::span<const Reply> replies) override {
     FATHOM_RETURN_IF_ERROR(state_);
-    FATHOM_RETURN_IF_ERROR(CheckFits(replies));
+    if (replies.empty()) return absl::OkStatus();
+    FATHOM_RETURN_IF_ERROR(CheckFits(replies, FamilyOf(replies[0])));
     if (table_ != Table::kHops) return absl::OkStatus();
     for (const Reply& reply : replies) {
+      TakeStrings(reply);
       FATHOM_RETURN_IF_ERROR(WriteRow(ToRow(reply), last_reply_));
     }
     return absl::OkStatus();
@@ -49,7 +58,8 @@ class TextDatasetWriter final : public DatasetWriter {
 
   absl::Status WriteLinks(std::span<const Link> links) override {
     FATHOM_RETURN_IF_ERROR(state_);
-    FATHOM_RETURN_IF_ERROR(CheckFits(links));
+    if (links.empty()) return absl::OkStatus();
+    FATHOM_RETURN_IF_ERROR(CheckFits(links, FamilyOf(links[0])));
     for (const Link& link : links) {
       const Table table = link.gap == 0 ? Table::kLinks : Table::kGaps;
       if (table != table_) continue;
@@ -69,12 +79,21 @@ class TextDatasetWriter final : public DatasetWriter {
   }
 
  private:
+  void TakeStrings(const Reply& reply) {
+    for (size_t i = 0; i < columns_.size(); ++i) {
+      if (spellings_[i] == Spelling::kExtensions) {
+        strings_[i] = SpellExtensions(reply.extensions.bytes);
+      } else if (spellings_[i] == Spelling::kText) {
+        strings_[i] = StringOf(reply, i);
+      }
+    }
+  }
+
   template <typename Row>
   absl::Status WriteRow(const Row& row, Row& last) {
     assert(OrderOf(last) <= OrderOf(row));
     last = row;
-    style_.row(columns_, spellings_, std::span(row).first(columns_.size()),
-               text_);
+    style_.row({columns_, spellings_, row, upper_, strings_}, text_);
     return text_.full() ? Flush() : absl::OkStatus();
   }
 
@@ -97,6 +116,8 @@ class TextDatasetWriter final : public DatasetWriter {
   const TextStyle style_;
   const std::span<const parquet::Column> columns_;
   const std::span<const Spelling> spellings_;
+  std::vector<size_t> upper_;
+  std::vector<std::string> strings_;
   TextBuffer text_;
   HopRow last_reply_{};
   LinkRow last_link_{};

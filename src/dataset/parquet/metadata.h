@@ -30,6 +30,9 @@ enum class Encoding : int32_t {
   kDeltaBinaryPacked = 5,
   kRleDictionary = 8,
 };
+// How Parquet stores the values of a column.
+int32_t PhysicalType(ColumnType type);
+
 enum class PageType : int32_t { kData = 0, kDictionary = 2 };
 
 // One column of one row group: an optional dictionary page, then one data page.
@@ -41,8 +44,10 @@ struct Chunk {
   int64_t dictionary_offset = -1;  // -1 if there is none.
   int64_t data_offset = -1;
   int64_t nulls = -1;
-  uint64_t min = 0;
-  uint64_t max = 0;
+  // The least and the greatest value as they stand in the file; both empty if
+  // the chunk does not tell.
+  std::string min{};
+  std::string max{};
 
   int64_t offset() const {
     return dictionary_offset >= 0 ? dictionary_offset : data_offset;

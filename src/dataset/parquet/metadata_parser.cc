@@ -1,5 +1,3 @@
-#include <cstring>
-
 #include "absl/strings/str_cat.h"
 #include "src/dataset/parquet/metadata.h"
 #include "src/dataset/parquet/thrift_compact.h"
@@ -13,27 +11,20 @@ namespace {
 constexpr int64_t kCodecZstd = 6;
 
 // Reads the sort of integer that `column` is: its width and signedness.
-void CheckLogicalType(ThriftReader& in, const Column& column) {
+void CheckInteger(ThriftReader& in, const Column& column) {
   int64_t bits = -1;
   bool is_signed = true;
   in.Struct();
   while (in.NextField()) {
-    if (in.id() != 10) {
-      in.Skip();
-      continue;
-    }
-    in.Struct();
-    while (in.NextField()) {
-      switch (in.id()) {
-        case 1:
-          bits = in.Integer();
-          break;
-        case 2:
-          is_signed = in.Bool();
-          break;
-        default:
-          in.Skip();
-      }
+    switch (in.id()) {
+      case 1:
+        bits = in.Integer();
+        break;
+      case 2:
+        is_signed = in.Bool();
+        break;
+      default:
+        in.Skip();
     }
   }
   if (bits != BitWidth(column.type) || is_signed) {
@@ -43,14 +34,44 @@ void CheckLogicalType(ThriftReader& in, const Column& column) {
   }
 }
 
+// Whether a LogicalType says of the bytes what `column` is.
+bool IsMeaning(ThriftReader& in, const Column& column) {
+  bool right = false;
+  in.Struct();
+  while (in.NextField()) {
+    if (in.id() == 10 && IsInteger(column.type)) {
+      CheckInteger(in, column);
+      right = true;
+    } else {
+      right = right || (in.id() == 1 && column.type == ColumnType::kString);
+      in.Skip();
+    }
+  }
+  return right;
+}
+
+// Whether columns of this type say more than their physical type.
+bool HasMeaning(ColumnType type) {
+  return IsInteger(type) || type == ColumnType::kString;
+}
+
 // One element of the schema list; the root has no column.
 void CheckSchemaElement(ThriftReader& in, const Column* column) {
-  bool typed = false;
+  bool told = false;
+  bool right = true;
+  int64_t physical = -1;
+  int64_t length = 0;
   std::string_view name;
   int64_t repetition = 0;
   in.Struct();
   while (in.NextField()) {
     switch (in.id()) {
+      case 1:
+        physical = in.Integer();
+        break;
+      case 2:
+        length = in.Integer();
+        break;
       case 3:
         repetition = in.Integer();
         break;
@@ -62,15 +83,18 @@ void CheckSchemaElement(ThriftReader& in, const Column* column) {
           in.Skip();
           break;
         }
-        CheckLogicalType(in, *column);
-        typed = true;
+        right = IsMeaning(in, *column);
+        told = true;
         break;
       default:
         in.Skip();
     }
   }
   if (column == nullptr) return;
-  if (name != column->name || !typed || repetition != 0) {
+  const bool fixed = column->type == ColumnType::kAddress;
+  if (name != column->name || told != HasMeaning(column->type) || !right ||
+      repetition != 0 || physical != PhysicalType(column->type) ||
+      (fixed && length != sizeof(AddressBytes))) {
     in.Fail(absl::StrCat("a column \"", std::string(name), "\" where \"",
                          column->name, "\" belongs"));
   }
@@ -87,18 +111,7 @@ void CheckSchema(ThriftReader& in, const Schema& schema) {
   }
 }
 
-uint64_t StatisticsValue(ThriftReader& in, const Column& column) {
-  const std::string_view bytes = in.Binary();
-  uint64_t value = 0;
-  if (bytes.size() != (IsWide(column.type) ? 8 : 4)) {
-    in.Fail(absl::StrCat("a minimum or maximum of ", bytes.size(), " bytes"));
-  } else {
-    std::memcpy(&value, bytes.data(), bytes.size());
-  }
-  return value;
-}
-
-void ParseStatistics(ThriftReader& in, const Column& column, Chunk* chunk) {
+void ParseStatistics(ThriftReader& in, Chunk* chunk) {
   in.Struct();
   while (in.NextField()) {
     switch (in.id()) {
@@ -106,10 +119,10 @@ void ParseStatistics(ThriftReader& in, const Column& column, Chunk* chunk) {
         chunk->nulls = in.Integer();
         break;
       case 5:
-        chunk->max = StatisticsValue(in, column);
+        chunk->max = in.Binary();
         break;
       case 6:
-        chunk->min = StatisticsValue(in, column);
+        chunk->min = in.Binary();
         break;
       default:
         in.Skip();
@@ -171,7 +184,7 @@ void ParseChunkMetadata(ThriftReader& in, const Column& column, Chunk* chunk) {
         chunk->dictionary_offset = in.Integer();
         break;
       case 12:
-        ParseStatistics(in, column, chunk);
+        ParseStatistics(in, chunk);
         break;
       default:
         in.Skip();

@@ -8,42 +8,53 @@ namespace {
 
 constexpr int32_t kTypeInt32 = 1;
 constexpr int32_t kTypeInt64 = 2;
+constexpr int32_t kTypeDouble = 5;
+constexpr int32_t kTypeBytes = 6;
+constexpr int32_t kTypeFixedBytes = 7;
+constexpr int32_t kConvertedUtf8 = 0;
 constexpr int32_t kConvertedUint8 = 11;
 constexpr int32_t kRequired = 0;
 constexpr int32_t kCodecZstd = 6;
 
-int32_t PhysicalType(ColumnType type) {
-  return IsWide(type) ? kTypeInt64 : kTypeInt32;
+// What the bytes mean, twice: readers from before 2018 know only the first.
+void PutMeaning(ColumnType type, ThriftWriter& out) {
+  if (type == ColumnType::kString) {
+    out.I32(6, kConvertedUtf8);  // converted_type
+    out.Struct(10);              // logicalType
+    out.Struct(1);               // STRING
+    out.End();
+    out.End();
+  }
+  if (!IsInteger(type)) return;
+  out.I32(6, kConvertedUint8 + static_cast<int32_t>(type));  // converted_type
+  out.Struct(10);                                            // logicalType
+  out.Struct(10);                                            // INTEGER
+  out.Byte(1, static_cast<int8_t>(BitWidth(type)));          // bitWidth
+  out.Bool(2, false);                                        // isSigned
+  out.End();
+  out.End();
 }
 
-// The unsigned types twice: readers from before 2018 know only the first.
 void PutColumn(const Column& column, ThriftWriter& out) {
   out.StructElement();
   out.I32(1, PhysicalType(column.type));  // type
-  out.I32(3, kRequired);                  // repetition_type
-  out.Binary(4, column.name);             // name
-  out.I32(6, kConvertedUint8 +
-                 static_cast<int32_t>(column.type));        // converted_type
-  out.Struct(10);                                           // logicalType
-  out.Struct(10);                                           // INTEGER
-  out.Byte(1, static_cast<int8_t>(BitWidth(column.type)));  // bitWidth
-  out.Bool(2, false);                                       // isSigned
+  if (column.type == ColumnType::kAddress) {
+    out.I32(2, sizeof(AddressBytes));  // type_length
+  }
+  out.I32(3, kRequired);       // repetition_type
+  out.Binary(4, column.name);  // name
+  PutMeaning(column.type, out);
   out.End();
-  out.End();
-  out.End();
-}
-
-std::string_view ValueBytes(const uint64_t& value, ColumnType type) {
-  return {reinterpret_cast<const char*>(&value),
-          IsWide(type) ? sizeof(uint64_t) : sizeof(uint32_t)};
 }
 
 // Only max_value and min_value: the older `max` and `min` are signed.
-void PutStatistics(const Chunk& chunk, ColumnType type, ThriftWriter& out) {
-  out.Struct(12);                              // statistics
-  out.I64(3, chunk.nulls);                     // null_count
-  out.Binary(5, ValueBytes(chunk.max, type));  // max_value
-  out.Binary(6, ValueBytes(chunk.min, type));  // min_value
+void PutStatistics(const Chunk& chunk, ThriftWriter& out) {
+  out.Struct(12);           // statistics
+  out.I64(3, chunk.nulls);  // null_count
+  if (!chunk.max.empty() || !chunk.min.empty()) {
+    out.Binary(5, chunk.max);  // max_value
+    out.Binary(6, chunk.min);  // min_value
+  }
   out.End();
 }
 
@@ -65,7 +76,7 @@ void PutChunk(const Chunk& chunk, const Column& column, ThriftWriter& out) {
   out.I64(9, chunk.data_offset);         // data_page_offset
   if (dictionary)
     out.I64(11, chunk.dictionary_offset);  // dictionary_page_offset
-  PutStatistics(chunk, column.type, out);
+  PutStatistics(chunk, out);
   out.End();
   out.End();
 }
@@ -123,6 +134,22 @@ void PutColumnOrders(const Schema& schema, ThriftWriter& out) {
 }
 
 }  // namespace
+
+int32_t PhysicalType(ColumnType type) {
+  switch (type) {
+    case ColumnType::kUint64:
+      return kTypeInt64;
+    case ColumnType::kDouble:
+      return kTypeDouble;
+    case ColumnType::kAddress:
+      return kTypeFixedBytes;
+    case ColumnType::kString:
+    case ColumnType::kBinary:
+      return kTypeBytes;
+    default:
+      return kTypeInt32;
+  }
+}
 
 std::string SerializeFooter(const FileMetadata& file, const Schema& schema) {
   ThriftWriter out;

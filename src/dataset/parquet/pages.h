@@ -5,10 +5,14 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "src/dataset/parquet/byte_values.h"
 #include "src/dataset/parquet/dictionary.h"
 #include "src/dataset/parquet/metadata.h"
 #include "src/dataset/parquet/schema.h"
@@ -46,11 +50,25 @@ class ChunkWriter {
   template <typename T>
   absl::Status WriteValues(Layout layout, std::span<const T> values,
                            Chunk* chunk);
+  absl::Status WriteDoubles(std::span<const double> values, Chunk* chunk);
+  absl::Status WriteAddresses(std::span<const AddressBytes> values,
+                              Chunk* chunk);
+  absl::Status WriteStrings(const Strings& values, Chunk* chunk);
+  // The pages of numbered_, whose values `append` encodes.
+  absl::Status WriteNumbered(void (*append)(std::string_view,
+                                            std::vector<std::byte>&),
+                             Chunk* chunk);
+  // A page each, of encoded_[0, size) or of indices.
+  absl::Status WriteDictionary(size_t size, size_t entries, Chunk* chunk);
+  absl::Status WriteIndices(std::span<const uint32_t> indices, size_t entries,
+                            Layout layout, Chunk* chunk);
+  absl::Status WriteData(size_t size, Chunk* chunk);
   // Compresses encoded_[0, size) to the end of pages_.
   absl::Status AppendPage(size_t size, PageHeader header, Chunk* chunk);
 
   std::unique_ptr<ZSTD_CCtx_s, Free> context_;
   DictionaryBuilder dictionary_;
+  Numbered numbered_;
   std::vector<std::byte> encoded_;
   std::vector<std::byte> compressed_;
   std::vector<std::byte> pages_;
@@ -78,9 +96,27 @@ class ChunkReader {
   template <typename T>
   absl::Status ReadValues(std::span<const std::byte> bytes, const Chunk& chunk,
                           std::vector<T>* values);
-  template <typename T>
-  absl::Status ReadDictionary(std::span<const std::byte>* bytes,
-                              std::vector<T>* dictionary);
+  absl::Status ReadDoubles(std::span<const std::byte> bytes, const Chunk& chunk,
+                           std::vector<double>* values);
+  // `decode` fills the views of a page of so many values.
+  using Decode = absl::Status (*)(std::span<const std::byte>,
+                                  std::span<std::string_view>);
+  // The distinct values of a chunk of bytes, and indices_ of the rows.
+  absl::StatusOr<std::vector<std::string>> ReadBytes(
+      std::span<const std::byte> bytes, const Chunk& chunk, Decode decode);
+  absl::Status ReadAddresses(std::span<const std::byte> bytes,
+                             const Chunk& chunk,
+                             std::vector<AddressBytes>* values);
+  absl::Status ReadStrings(std::span<const std::byte> bytes, const Chunk& chunk,
+                           Strings* values);
+  // Take the pages of `chunk` off the front of `*bytes` into encoded_, with at
+  // most so many bytes: the dictionary, of which there are so many entries, and
+  // the data, behind which nothing may stand.
+  absl::StatusOr<size_t> NextDictionary(std::span<const std::byte>* bytes,
+                                        const Chunk& chunk, size_t most);
+  absl::Status NextData(std::span<const std::byte>* bytes, const Chunk& chunk,
+                        size_t most);
+  absl::Status ReadIndices(size_t entries, const Chunk& chunk);
   // Takes one page off the front of `*bytes` into encoded_, `most` bytes of
   // content at most. Adds its size to unpacked_.
   absl::StatusOr<PageHeader> NextPage(std::span<const std::byte>* bytes,

@@ -4,10 +4,13 @@
 #include <algorithm>
 #include <bit>
 #include <cassert>
+#include <cmath>
 #include <cstring>
+#include <type_traits>
 
 #include "absl/strings/str_cat.h"
 #include "src/base/status_macros.h"
+#include "src/dataset/parquet/byte_values.h"
 #include "src/dataset/parquet/encodings.h"
 #include "src/dataset/parquet/pages.h"
 
@@ -46,8 +49,20 @@ absl::StatusOr<std::span<const std::byte>> ChunkWriter::Write(
   pages_.clear();
   const absl::Status status = std::visit(
       [&](const auto& vector) {
-        using T = typename std::decay_t<decltype(vector)>::value_type;
-        return WriteValues(column.layout, std::span<const T>(vector), chunk);
+        using T = std::decay_t<decltype(vector)>;
+        chunk->values = static_cast<int64_t>(vector.size());
+        assert(vector.size() >= 1 && vector.size() <= kRowGroupRows);
+        if constexpr (std::is_same_v<T, Strings>) {
+          return WriteStrings(vector, chunk);
+        } else if constexpr (std::is_same_v<T, std::vector<AddressBytes>>) {
+          return WriteAddresses(vector, chunk);
+        } else if constexpr (std::is_same_v<T, std::vector<double>>) {
+          return WriteDoubles(vector, chunk);
+        } else {
+          using Integer = typename T::value_type;
+          return WriteValues(column.layout, std::span<const Integer>(vector),
+                             chunk);
+        }
       },
       values);
   if (!status.ok()) return status;
@@ -58,41 +73,101 @@ absl::StatusOr<std::span<const std::byte>> ChunkWriter::Write(
 template <typename T>
 absl::Status ChunkWriter::WriteValues(Layout layout, std::span<const T> values,
                                       Chunk* chunk) {
-  assert(!values.empty() && values.size() <= kRowGroupRows);
-  chunk->values = static_cast<int64_t>(values.size());
   const auto [min, max] = Range(values);
-  chunk->min = min;
-  chunk->max = max;
+  chunk->min = ValueBytes(min);
+  chunk->max = ValueBytes(max);
   encoded_.resize(std::max(encoded_.size(), MaxEncodedSize<T>(values.size())));
 
   if (layout == Layout::kDictionary || layout == Layout::kDictionaryBytes) {
-    if (!dictionary_.Build(values, min, max)) {
-      layout = Layout::kDelta;
-    } else {
+    if (dictionary_.Build(values, min, max)) {
       const std::vector<T> distinct(dictionary_.distinct().begin(),
                                     dictionary_.distinct().end());
       const size_t size = EncodePlain(std::span<const T>(distinct), encoded_);
-      FATHOM_RETURN_IF_ERROR(
-          AppendPage(size,
-                     {.type = PageType::kDictionary,
-                      .values = static_cast<int64_t>(distinct.size())},
-                     chunk));
-      chunk->encoding = Encoding::kRleDictionary;
-      chunk->dictionary_offset = chunk->data_offset;
-      chunk->data_offset += static_cast<int64_t>(pages_.size());
+      FATHOM_RETURN_IF_ERROR(WriteDictionary(size, distinct.size(), chunk));
+      return WriteIndices(dictionary_.indices(), distinct.size(), layout,
+                          chunk);
     }
+    layout = Layout::kDelta;
   }
-  size_t size = 0;
-  if (chunk->encoding == Encoding::kRleDictionary) {
-    size = EncodeIndices(dictionary_.indices(),
-                         IndexWidth(dictionary_.distinct().size(), layout),
-                         encoded_);
-  } else if (layout == Layout::kDelta) {
-    chunk->encoding = Encoding::kDeltaBinaryPacked;
-    size = EncodeDelta(values, encoded_);
-  } else {
-    size = EncodePlain(values, encoded_);
+  if (layout == Layout::kPlain) {
+    return WriteData(EncodePlain(values, encoded_), chunk);
   }
+  chunk->encoding = Encoding::kDeltaBinaryPacked;
+  return WriteData(EncodeDelta(values, encoded_), chunk);
+}
+
+absl::Status ChunkWriter::WriteDoubles(std::span<const double> values,
+                                       Chunk* chunk) {
+  // Of numbers that are none nothing can be said in order.
+  const bool ordered = std::none_of(
+      values.begin(), values.end(),
+      [](double value) { return std::isnan(value) || value == 0; });
+  if (ordered) {
+    const auto [min, max] = Range(values);
+    chunk->min = ValueBytes(min);
+    chunk->max = ValueBytes(max);
+  }
+  const auto bytes = std::as_bytes(values);
+  encoded_.assign(bytes.begin(), bytes.end());
+  return WriteData(bytes.size(), chunk);
+}
+
+absl::Status ChunkWriter::WriteAddresses(std::span<const AddressBytes> values,
+                                         Chunk* chunk) {
+  const auto [min, max] = std::minmax_element(values.begin(), values.end());
+  chunk->min = BytesOf(*min);
+  chunk->max = BytesOf(*max);
+  if (Number(values, numbered_)) return WriteNumbered(&AppendAddress, chunk);
+  const auto bytes = std::as_bytes(values);
+  encoded_.assign(bytes.begin(), bytes.end());
+  return WriteData(bytes.size(), chunk);
+}
+
+absl::Status ChunkWriter::WriteStrings(const Strings& values, Chunk* chunk) {
+  const auto distinct = values.distinct();
+  const auto [min, max] = std::minmax_element(distinct.begin(), distinct.end());
+  chunk->min = *min;
+  chunk->max = *max;
+  if (Number(values, numbered_)) return WriteNumbered(&AppendString, chunk);
+  encoded_.clear();
+  for (size_t i = 0; i < values.size(); ++i) AppendString(values[i], encoded_);
+  return WriteData(encoded_.size(), chunk);
+}
+
+absl::Status ChunkWriter::WriteNumbered(void (*append)(std::string_view,
+                                                       std::vector<std::byte>&),
+                                        Chunk* chunk) {
+  encoded_.clear();
+  for (const std::string_view value : numbered_.distinct) {
+    append(value, encoded_);
+  }
+  const size_t entries = numbered_.distinct.size();
+  FATHOM_RETURN_IF_ERROR(WriteDictionary(encoded_.size(), entries, chunk));
+  encoded_.resize(std::max(encoded_.size(),
+                           MaxEncodedSize<uint32_t>(numbered_.indices.size())));
+  return WriteIndices(numbered_.indices, entries, Layout::kDictionary, chunk);
+}
+
+absl::Status ChunkWriter::WriteDictionary(size_t size, size_t entries,
+                                          Chunk* chunk) {
+  chunk->encoding = Encoding::kRleDictionary;
+  chunk->dictionary_offset = chunk->data_offset;
+  FATHOM_RETURN_IF_ERROR(AppendPage(
+      size,
+      {.type = PageType::kDictionary, .values = static_cast<int64_t>(entries)},
+      chunk));
+  chunk->data_offset += static_cast<int64_t>(pages_.size());
+  return absl::OkStatus();
+}
+
+absl::Status ChunkWriter::WriteIndices(std::span<const uint32_t> indices,
+                                       size_t entries, Layout layout,
+                                       Chunk* chunk) {
+  return WriteData(
+      EncodeIndices(indices, IndexWidth(entries, layout), encoded_), chunk);
+}
+
+absl::Status ChunkWriter::WriteData(size_t size, Chunk* chunk) {
   return AppendPage(
       size, {.values = chunk->values, .encoding = chunk->encoding}, chunk);
 }

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "src/base/status_macros.h"
 #include "src/dataset/output_file.h"
+#include "src/dataset/parquet/byte_values.h"
 #include "src/dataset/parquet/encodings.h"
 
 namespace fathom::parquet {
@@ -23,7 +24,7 @@ constexpr size_t kTailSize = sizeof(uint32_t) + kMagicSize;
 
 // No chunk of kRowGroupRows values and a dictionary is larger.
 constexpr int64_t kMaxChunkBytes =
-    2 * MaxEncodedSize<uint64_t>(kRowGroupRows + kMaxDictionary);
+    2 * (MaxEncodedSize<uint64_t>(kRowGroupRows) + kMaxStringPage);
 
 // Checks that the chunks of `group` follow each other from `*offset` on, which
 // moves to their end, and that all numbers of rows agree.
