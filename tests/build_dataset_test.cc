@@ -264,7 +264,7 @@ class NaiveLinks {
     sum.first_seen = std::min(sum.first_seen, link.first_seen);
     sum.last_seen = std::max(sum.last_seen, link.last_seen);
     sum.min_ttl = std::min(sum.min_ttl, link.min_ttl);
-    sum.flags = static_cast<uint8_t>((sum.flags & link.flags & 62) |
+    sum.flags = static_cast<uint8_t>((sum.flags & link.flags & 190) |
                                      ((sum.flags | link.flags) & 1));
   }
 
@@ -398,8 +398,9 @@ TEST(SortedReplies, SortsABucketFarAboveItsBoundEvenIfOneCellIsFlooded) {
   std::vector<Reply> sorted;
   ASSERT_TRUE(ForEachSorted(*reader, 0, 10'000,
                             [&sorted](std::span<const Reply> batch) {
-                              sorted.insert(sorted.end(), batch.begin(),
-                                            batch.end());
+                              for (const Reply& r : batch) {
+                                sorted.push_back(Keep(r));
+                              }
                               return absl::OkStatus();
                             })
                   .ok());

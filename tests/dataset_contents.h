@@ -6,8 +6,6 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
-#include <set>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -15,6 +13,7 @@
 #include "bench/synthetic_scan.h"
 #include "fathom/dataset.h"
 #include "fathom/registry.h"
+#include "tests/kept_reply.h"
 
 namespace fathom {
 
@@ -28,16 +27,6 @@ inline std::unique_ptr<DatasetWriter> CreateDataset(const std::string& path) {
   auto writer = module->create({.path = path});
   EXPECT_TRUE(writer.ok()) << writer.status();
   return writer.ok() ? *std::move(writer) : nullptr;
-}
-
-// The reply with extensions that stay, wherever it was read from.
-inline Reply Keep(Reply reply) {
-  static std::set<std::string> kept;
-  const auto bytes = reply.extensions.bytes;
-  const auto at =
-      kept.emplace(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  reply.extensions.bytes = std::as_bytes(std::span(*at.first));
-  return reply;
 }
 
 struct Contents {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <map>
 #include <set>
 
@@ -299,6 +300,52 @@ Link AnyLink(Random& random) {
   return link;
 }
 
+// A label with this TTL, as RFC 4950 has it.
+std::span<const std::byte> Label(uint8_t ttl) {
+  static const auto kObjects = [] {
+    std::array<std::array<std::byte, 8>, 256> objects{};
+    for (size_t i = 0; i < objects.size(); ++i) {
+      objects[i] = {std::byte{0}, std::byte{8}, std::byte{1}, std::byte{1},
+                    std::byte{1}, std::byte{2}, std::byte{1}, std::byte(i)};
+    }
+    return objects;
+  }();
+  return kObjects[ttl];
+}
+
+// The tunnel flags of the links between hops that quote `ttls` and name the
+// label TTLs `labels`, 0 for none: 'i' inside, 'x' across, '-' neither.
+std::string Tunnels(const std::vector<uint8_t>& ttls,
+                    const std::vector<uint8_t>& labels) {
+  std::vector<Reply> replies = Parse("A B C D E");
+  for (size_t i = 0; i < replies.size(); ++i) {
+    replies[i].quoted_ttl = Ttl(ttls[i]);
+    if (labels[i] != 0) replies[i].extensions.bytes = Label(labels[i]);
+  }
+  std::string text;
+  for (const Link& link : Build(replies).links) {
+    const int flags = link.flags & (kLinkInTunnel | kLinkAcrossTunnel);
+    text += flags == 0 ? '-' : flags == kLinkInTunnel ? 'i' : 'x';
+  }
+  return text;
+}
+
+TEST(Tunnels, ShowByTheirLabels) {
+  // The last router behind labels is reached without one.
+  EXPECT_EQ(Tunnels({1, 1, 1, 1, 1}, {0, 1, 1, 0, 0}), "ii--");
+  // Labels that start at 255 show only at the end.
+  EXPECT_EQ(Tunnels({1, 1, 1, 1, 1}, {0, 0, 252, 0, 0}), "-x--");
+  EXPECT_EQ(Tunnels({1, 1, 1, 1, 1}, {0, 0, 2, 0, 0}), "-x--");
+  EXPECT_EQ(Tunnels({1, 1, 1, 1, 1}, {0, 0, 255, 0, 0}), "-i--");
+}
+
+TEST(Tunnels, ShowByQuotedTtlsThatRise) {
+  EXPECT_EQ(Tunnels({1, 1, 2, 3, 1}, {0, 0, 0, 0, 0}), "-ii-");
+  // A hop that always quotes another TTL than it saw is no tunnel.
+  EXPECT_EQ(Tunnels({1, 1, 7, 1, 1}, {0, 0, 0, 0, 0}), "----");
+  EXPECT_EQ(Tunnels({1, 0, 1, 1, 1}, {0, 0, 0, 0, 0}), "----");
+}
+
 TEST(MergeLinks, CommutesAndAssociates) {
   Random random(1);
   const auto merged = [](Link a, const Link& b) {
@@ -315,15 +362,15 @@ TEST(MergeLinks, CommutesAndAssociates) {
 }
 
 TEST(MergeLinks, KeepsDoubtsOnlyIfAllHaveThemAndFactsIfOneHas) {
-  for (unsigned a = 0; a < 16; ++a) {
-    for (unsigned b = 0; b < 16; ++b) {
+  for (unsigned a = 0; a < 256; ++a) {
+    for (unsigned b = 0; b < 256; ++b) {
       Link link;
       link.flags = static_cast<uint8_t>(a);
       Link other;
       other.flags = static_cast<uint8_t>(b);
       MergeInto(link, other);
-      EXPECT_EQ(link.flags & kLinkToDestination, (a | b) & kLinkToDestination);
-      EXPECT_EQ(link.flags & kLinkDoubts, a & b & kLinkDoubts);
+      constexpr unsigned kFacts = kLinkToDestination | kLinkInTunnel;
+      EXPECT_EQ(link.flags, ((a | b) & kFacts) | (a & b & ~kFacts));
       EXPECT_EQ(link.paths, 2U);
     }
   }

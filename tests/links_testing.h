@@ -19,6 +19,8 @@
 
 #include "fathom/dataset.h"
 #include "fathom/probe.h"
+#include "src/links/spool_reader.h"
+#include "tests/kept_reply.h"
 
 namespace fathom {
 
@@ -59,20 +61,50 @@ inline Reply AnyReply(Random& random, Family family) {
   reply.icmp_code = byte();
   reply.arrival_ttl = Ttl(byte());
   reply.quoted_ttl = Ttl(byte());
+  reply.quoted_tos = byte();
+  reply.changes = byte();
+  reply.tcp_flags = byte();
+  // Extensions of any content, lent by what outlives every test.
+  static const std::vector<std::byte> kLent = [] {
+    std::vector<std::byte> bytes(2 * kMaxExtensions);
+    for (size_t i = 0; i < bytes.size(); ++i) {
+      bytes[i] = static_cast<std::byte>(i * i >> 3);
+    }
+    return bytes;
+  }();
+  const size_t size =
+      Below(random, 3) == 0 ? Below(random, kMaxExtensions + 1) : 0;
+  reply.extensions.bytes =
+      std::span(kLent).subspan(Below(random, kMaxExtensions), size);
   return reply;
+}
+
+inline std::string TextOf(const LentBytes& lent) {
+  return {reinterpret_cast<const char*>(lent.bytes.data()), lent.bytes.size()};
 }
 
 // A total order that shares nothing with the code under test.
 inline auto AllFields(const Reply& r) {
   return std::make_tuple(r.probe.target, r.probe.flow, r.probe.ttl, r.received,
                          r.responder, r.rtt, r.kind, r.icmp_type, r.icmp_code,
-                         r.arrival_ttl, r.quoted_ttl);
+                         r.arrival_ttl, r.quoted_ttl, r.quoted_tos, r.changes,
+                         r.tcp_flags, TextOf(r.extensions));
 }
 
 inline std::vector<Reply> Sorted(std::vector<Reply> replies) {
   std::sort(replies.begin(), replies.end(), [](const Reply& a, const Reply& b) {
     return AllFields(a) < AllFields(b);
   });
+  return replies;
+}
+
+// All replies of a bucket, with extensions that outlive the reader.
+inline absl::StatusOr<std::vector<Reply>> ReadBucket(SpoolReader& reader,
+                                                     size_t bucket) {
+  const auto buffer = reader.ReadBucket(bucket);
+  if (!buffer.ok()) return buffer.status();
+  std::vector<Reply> replies;
+  for (const Reply& reply : buffer->replies()) replies.push_back(Keep(reply));
   return replies;
 }
 
@@ -107,7 +139,7 @@ inline void WriteFile(const std::string& path, const std::string& bytes) {
 class MemoryWriter final : public DatasetWriter {
  public:
   absl::Status WriteReplies(std::span<const Reply> batch) override {
-    replies.insert(replies.end(), batch.begin(), batch.end());
+    for (const Reply& reply : batch) replies.push_back(Keep(reply));
     return absl::OkStatus();
   }
   absl::Status WriteLinks(std::span<const Link> batch) override {

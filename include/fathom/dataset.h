@@ -22,19 +22,22 @@ namespace fathom {
 // What a link rests on. A doubt stays only while every path that showed the
 // link has it; the plain facts stay once one path showed them.
 enum LinkFlags : uint8_t {
-  kLinkToDestination = 1,  // Fact: `far` answered as the target of its probe.
-  kLinkUnreachable = 2,    // Doubt: `far` refused to forward; it may be the
-                           // router at `near` under another address.
-  kLinkInLoop = 4,         // Doubt: further on, the path came back on itself.
-  kLinkWideInterval = 8,   // Doubt: the two probes were far apart in time.
-  kLinkUnsteady = 16,      // Doubt: near by, several routers answered what one
-                           // should have: a per-packet balancer, or a change.
-  kLinkUnverified = 32,    // Doubt: a second look did not confirm it. Set only
-                           // in scans that took one (--verify).
+  kLinkToDestination = 1,   // Fact: `far` answered as the target of its probe.
+  kLinkUnreachable = 2,     // Doubt: `far` refused to forward; it may be the
+                            // router at `near` under another address.
+  kLinkInLoop = 4,          // Doubt: further on, the path came back on itself.
+  kLinkWideInterval = 8,    // Doubt: the two probes were far apart in time.
+  kLinkUnsteady = 16,       // Doubt: near by, several routers answered what one
+                            // should have: a per-packet balancer, or a change.
+  kLinkUnverified = 32,     // Doubt: a second look did not confirm it. Set only
+                            // in scans that took one (--verify).
+  kLinkInTunnel = 64,       // Fact: the link is one of an MPLS tunnel.
+  kLinkAcrossTunnel = 128,  // Doubt: a tunnel whose routers do not show may lie
+                            // between the two.
 };
 inline constexpr uint8_t kLinkDoubts = kLinkUnreachable | kLinkInLoop |
                                        kLinkWideInterval | kLinkUnsteady |
-                                       kLinkUnverified;
+                                       kLinkUnverified | kLinkAcrossTunnel;
 
 // Two routers met at distances ttl and ttl + 1 + gap on one path. Only a link
 // with no gap is asserted; the others say that something silent lies between.

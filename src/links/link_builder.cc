@@ -34,6 +34,16 @@ bool Confirmed(const Cell& a, const Cell& b) {
          Apart(a, b) == Nanos(0);
 }
 
+uint8_t TunnelFlags(const Cell& near, const Cell& far) {
+  if (far.labels == Cell::Labels::kEnd) return kLinkAcrossTunnel;
+  // Only routers at which the TTL ran out quote it as they saw it.
+  const bool rises = far.kind == ReplyKind::kHop && far.quoted_ttl > Ttl(1) &&
+                     far.quoted_ttl.value() == near.quoted_ttl.value() + 1 &&
+                     far.ttl.value() == near.ttl.value() + 1;
+  const bool inside = far.labels == Cell::Labels::kInside || rises;
+  return inside ? kLinkInTunnel : 0;
+}
+
 }  // namespace
 
 void LinkBuilder::Build(const Path& path, std::vector<Link>& links) {
@@ -128,7 +138,7 @@ void LinkBuilder::CountEnd(const Cell& cell) {
 
 Link LinkBuilder::LinkBetween(const Path& path, const Cell& near,
                               const Cell& far) const {
-  uint8_t flags = 0;
+  uint8_t flags = TunnelFlags(near, far);
   if (far.kind == ReplyKind::kDestination) flags |= kLinkToDestination;
   if (far.kind == ReplyKind::kUnreachable) flags |= kLinkUnreachable;
   if (Apart(near, far) > max_interval_) flags |= kLinkWideInterval;

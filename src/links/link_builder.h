@@ -61,6 +61,12 @@ namespace fathom {
 // repeats its probes sees such cells. Confirmed links are not marked for what
 // may be a change of route, only for answers that went to and fro.
 //
+// kLinkInTunnel marks links over which the probe came under an MPLS label: the
+// far router says so (RFC 4950), or quotes a TTL that is above 1 and one more
+// than the near one's, as only a probe does whose own TTL rests while the
+// label's runs down. kLinkAcrossTunnel marks those whose far end stands behind
+// a tunnel that hid its routers: it names labels with TTL to spare.
+//
 // A link is confirmed by a path where either cell answered two probes or more
 // alike and the times of the two overlap: then there was a time at which both
 // routers stood there, whatever changed before or after. A balancer that goes
@@ -72,7 +78,7 @@ namespace fathom {
 //   * private addresses (RFC 1918, 6598) are kept, here and in the hops. They
 //     are true on the path, but two routers may share one: who joins links
 //     into a graph must not join across them blindly;
-//   * a tunnel that hides its routers (MPLS without TTL propagation) shows its
+//   * a tunnel that hides its routers, and whose end names no labels, shows its
 //     ends as neighbours;
 //   * a per-packet balancer with one reply a cell looks like a single path;
 //   * routers may answer from an interface off the path.

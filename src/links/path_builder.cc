@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "src/links/saturate.h"
+#include "src/net/icmp_extensions.h"
 
 namespace fathom {
 namespace {
@@ -17,6 +18,19 @@ Instant SentAt(const Reply& reply) { return SentAt(reply.received, reply.rtt); }
 
 bool EndsPath(const Reply& reply) {
   return reply.kind != ReplyKind::kHop || reply.responder == reply.probe.target;
+}
+
+// A tunnel that copies the TTL into its labels shows its routers, with labels
+// whose TTL has run out. One that does not starts them at 255, and they still
+// have most of it at its end.
+Cell::Labels LabelsOf(const Reply& reply) {
+  if (reply.extensions.bytes.empty()) return Cell::Labels::kNone;
+  Cell::Labels labels = Cell::Labels::kNone;
+  for (const MplsLabel& label : MplsStackOf(reply.extensions.bytes)) {
+    if (1 < label.ttl && label.ttl < 255) return Cell::Labels::kEnd;
+    labels = Cell::Labels::kInside;
+  }
+  return labels;
 }
 
 }  // namespace
@@ -67,6 +81,8 @@ void PathBuilder::BeginCell(const Reply& reply) {
   path_.cells.push_back({.ttl = reply.probe.ttl,
                          .kind = reply.kind,
                          .ends_path = EndsPath(reply),
+                         .quoted_ttl = reply.quoted_ttl,
+                         .labels = LabelsOf(reply),
                          .responder = reply.responder,
                          .received = reply.received,
                          .rtt = reply.rtt,
@@ -87,6 +103,8 @@ void PathBuilder::BeginRun(const Reply& reply, Cell& cell) {
   }
   cell.responder = reply.responder;
   cell.kind = reply.kind;
+  cell.quoted_ttl = reply.quoted_ttl;
+  cell.labels = LabelsOf(reply);
   cell.answers = 1;
   cell.received = reply.received;
   cell.rtt = reply.rtt;

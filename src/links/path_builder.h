@@ -25,7 +25,16 @@ struct Cell {
   bool mixed = false;      // So that no change of route explains it: answers
                            // came back to what they had been before.
   bool ends_path = false;  // A reply was no kHop, or came from the target.
-  uint8_t answers = 1;     // Probes of the last run; 255 is that or more.
+  // Of the earliest reply of the last run: the TTL that it quotes, and what its
+  // MPLS labels say.
+  Ttl quoted_ttl{};
+  enum class Labels : uint8_t {
+    kNone,
+    kInside,  // The probe's TTL ran out inside a tunnel.
+    kEnd,     // It ran out behind one that had hidden its routers.
+  };
+  Labels labels = Labels::kNone;
+  uint8_t answers = 1;  // Probes of the last run; 255 is that or more.
   IpAddress responder;
   Instant received;   // The earliest reply of the last run,
   Nanos rtt;          // and its round-trip time.
@@ -41,7 +50,7 @@ struct Cell {
 };
 
 // One way towards a target: the cells that answered, TTL ascending. At most 256
-// cells of 56 bytes.
+// cells of 48 bytes.
 struct Path {
   IpAddress target;
   FlowId flow;

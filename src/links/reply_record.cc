@@ -63,10 +63,15 @@ void PutRecord(const Reply& reply, Cursor out) {
   out.Put(reply.icmp_code);
   out.Put(reply.arrival_ttl.value());
   out.Put(reply.quoted_ttl.value());
+  out.Put(reply.quoted_tos);
+  out.Put(reply.changes);
+  out.Put(reply.tcp_flags);
+  out.Put(static_cast<uint16_t>(reply.extensions.bytes.size()));
 }
 
+// `*extensions` is how many bytes of extensions the record has.
 template <RecordWidth width>
-Reply TakeRecord(Cursor in) {
+Reply TakeRecord(Cursor in, size_t* extensions) {
   Reply reply;
   reply.probe.target = TakeAddress<width>(in);
   reply.responder = TakeAddress<width>(in);
@@ -79,6 +84,10 @@ Reply TakeRecord(Cursor in) {
   reply.icmp_code = in.Take<uint8_t>();
   reply.arrival_ttl = Ttl(in.Take<uint8_t>());
   reply.quoted_ttl = Ttl(in.Take<uint8_t>());
+  reply.quoted_tos = in.Take<uint8_t>();
+  reply.changes = in.Take<uint8_t>();
+  reply.tcp_flags = in.Take<uint8_t>();
+  *extensions = in.Take<uint16_t>();
   return reply;
 }
 
@@ -105,12 +114,13 @@ void Encode(std::span<const Reply> replies, std::span<std::byte> bytes) {
 }
 
 template <RecordWidth width>
-bool Decode(std::span<const std::byte> bytes, std::vector<Reply>& replies) {
+bool Decode(std::span<const std::byte> bytes, size_t count,
+            std::vector<Reply>& replies) {
   constexpr size_t kSize = RecordSize(width);
-  if (bytes.size() % kSize != 0) return false;
+  if (bytes.size() / kSize < count) return false;
+  auto lent = bytes.subspan(count * kSize);
   std::array<std::array<std::byte, kSize>, kBlock> block;
   const size_t before = replies.size();
-  const size_t count = bytes.size() / kSize;
   for (size_t first = 0; first < count; first += kBlock) {
     const size_t length = std::min(kBlock, count - first);
     for (size_t plane = 0; plane < kSize; ++plane) {
@@ -118,15 +128,20 @@ bool Decode(std::span<const std::byte> bytes, std::vector<Reply>& replies) {
       for (size_t i = 0; i < length; ++i) block[i][plane] = in[i];
     }
     for (size_t i = 0; i < length; ++i) {
-      const Reply reply = TakeRecord<width>(Cursor(block[i].data()));
-      if (reply.kind > ReplyKind::kUnreachable) {
+      size_t extensions = 0;
+      Reply reply = TakeRecord<width>(Cursor(block[i].data()), &extensions);
+      if (reply.kind > ReplyKind::kUnreachable || extensions > lent.size() ||
+          extensions > kMaxExtensions) {
         replies.resize(before);
         return false;
       }
+      reply.extensions.bytes = lent.first(extensions);
+      lent = lent.subspan(extensions);
       replies.push_back(reply);
     }
   }
-  return true;
+  if (!lent.empty()) replies.resize(before);
+  return lent.empty();
 }
 
 }  // namespace
@@ -148,13 +163,17 @@ void EncodeRecords(std::span<const Reply> replies, RecordWidth width,
   } else {
     Encode<RecordWidth::kWide>(replies, bytes);
   }
+  for (const Reply& reply : replies) {
+    const auto lent = reply.extensions.bytes;
+    bytes.insert(bytes.end(), lent.begin(), lent.end());
+  }
 }
 
 bool DecodeRecords(std::span<const std::byte> bytes, RecordWidth width,
-                   std::vector<Reply>& replies) {
+                   size_t count, std::vector<Reply>& replies) {
   return width == RecordWidth::kNarrow
-             ? Decode<RecordWidth::kNarrow>(bytes, replies)
-             : Decode<RecordWidth::kWide>(bytes, replies);
+             ? Decode<RecordWidth::kNarrow>(bytes, count, replies)
+             : Decode<RecordWidth::kWide>(bytes, count, replies);
 }
 
 }  // namespace fathom

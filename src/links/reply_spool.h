@@ -39,7 +39,7 @@ struct SpoolOptions {
 // writer's pace decides nothing but the order of frames, and that does not show
 // in the dataset, which is sorted.
 //
-// Memory: 2 x buckets x inlets + 8 buffers at most, of 64 bytes a reply, made
+// Memory: 2 x buckets x inlets + 8 buffers at most, of 80 bytes a reply, made
 // as needed: with 64 buckets of 4096 replies, 36 MB. A file of n frames costs
 // its reader 16 n bytes, so do not take many more buckets than memory for the
 // final sort asks for: at low rates every bucket makes a frame each flush

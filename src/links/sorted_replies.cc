@@ -19,7 +19,13 @@ constexpr uint64_t kSamplesPerPart = 256;
 
 auto Rest(const Reply& r) {
   return std::tie(r.received, r.responder, r.rtt, r.kind, r.icmp_type,
-                  r.icmp_code, r.arrival_ttl, r.quoted_ttl);
+                  r.icmp_code, r.arrival_ttl, r.quoted_ttl, r.quoted_tos,
+                  r.changes, r.tcp_flags);
+}
+
+bool ExtensionsBefore(const Reply& a, const Reply& b) {
+  const auto x = a.extensions.bytes, y = b.extensions.bytes;
+  return std::lexicographical_compare(x.begin(), x.end(), y.begin(), y.end());
 }
 
 // A place in the order that fits a register, and which reply it is.
@@ -36,7 +42,7 @@ uint64_t KeyOf(const Probe& probe, bool all_v4) {
          probe.ttl.value();
 }
 
-// Sorts 16 bytes a reply instead of the replies, which are four times as
+// Sorts 16 bytes a reply instead of the replies, which are five times as
 // large, and copies each reply once.
 absl::Status EmitSorted(const std::vector<Reply>& replies, Sink sink) {
   const bool all_v4 =
@@ -76,7 +82,10 @@ absl::StatusOr<std::vector<Reply>> Cuts(SpoolReader& spool, size_t bucket,
       spool.ReadFrames(bucket, [&](std::span<const Reply> replies) {
         for (const Reply& reply : replies) {
           // Hashed, so that no period in the spool spoils the sample.
-          if (Mix(++seen) % every == 0) sample.push_back(reply);
+          if (Mix(++seen) % every != 0) continue;
+          sample.push_back(reply);
+          // Only lent; a cut just before the reply does as well.
+          sample.back().extensions = {};
         }
         return absl::OkStatus();
       }));
@@ -90,16 +99,15 @@ absl::StatusOr<std::vector<Reply>> Cuts(SpoolReader& spool, size_t bucket,
 }
 
 // Those replies of the bucket that lie in [from, to); null is no bound.
-absl::StatusOr<std::vector<Reply>> ReadPart(SpoolReader& spool, size_t bucket,
-                                            const Reply* from,
-                                            const Reply* to) {
-  std::vector<Reply> part;
+absl::StatusOr<ReplyBuffer> ReadPart(SpoolReader& spool, size_t bucket,
+                                     const Reply* from, const Reply* to) {
+  ReplyBuffer part;
   FATHOM_RETURN_IF_ERROR(
       spool.ReadFrames(bucket, [&](std::span<const Reply> replies) {
         for (const Reply& reply : replies) {
           if (from != nullptr && ReplyBefore(reply, *from)) continue;
           if (to != nullptr && !ReplyBefore(reply, *to)) continue;
-          part.push_back(reply);
+          part.Add(reply);
         }
         return absl::OkStatus();
       }));
@@ -112,7 +120,8 @@ bool ReplyBefore(const Reply& a, const Reply& b) {
   if (a.probe.target != b.probe.target) return a.probe.target < b.probe.target;
   if (a.probe.flow != b.probe.flow) return a.probe.flow < b.probe.flow;
   if (a.probe.ttl != b.probe.ttl) return a.probe.ttl < b.probe.ttl;
-  return Rest(a) < Rest(b);
+  if (Rest(a) != Rest(b)) return Rest(a) < Rest(b);
+  return ExtensionsBefore(a, b);
 }
 
 absl::Status ForEachSorted(SpoolReader& spool, size_t bucket,
@@ -120,7 +129,7 @@ absl::Status ForEachSorted(SpoolReader& spool, size_t bucket,
   const uint64_t records = spool.records(bucket);
   if (records <= max_replies) {
     FATHOM_ASSIGN_OR_RETURN(const auto replies, spool.ReadBucket(bucket));
-    return EmitSorted(replies, sink);
+    return EmitSorted(replies.replies(), sink);
   }
   // Twice as many parts as would just do, as a sample's quantiles are rough.
   const uint64_t parts = 2 * (records / max_replies + 1);
@@ -129,7 +138,7 @@ absl::Status ForEachSorted(SpoolReader& spool, size_t bucket,
     const Reply* const from = i == 0 ? nullptr : &cuts[i - 1];
     const Reply* const to = i == cuts.size() ? nullptr : &cuts[i];
     FATHOM_ASSIGN_OR_RETURN(const auto part, ReadPart(spool, bucket, from, to));
-    FATHOM_RETURN_IF_ERROR(EmitSorted(part, sink));
+    FATHOM_RETURN_IF_ERROR(EmitSorted(part.replies(), sink));
   }
   return absl::OkStatus();
 }

@@ -48,9 +48,10 @@ uint32_t MagicOf(FrameKind kind) {
 
 bool Plausible(const FrameHeader& header) {
   if (header.kind == FrameKind::kEnd) return header.size <= kMaxMetadata;
+  const size_t record = RecordSize(WidthOf(header.kind)) + kMaxExtensions;
   return header.records > 0 && header.records <= kMaxFrameRecords &&
-         header.size <= ZSTD_compressBound(header.records *
-                                           RecordSize(WidthOf(header.kind)));
+         header.size <= ZSTD_compressBound(
+                            std::min(header.records * record, kMaxFrameBytes));
 }
 
 }  // namespace

@@ -43,7 +43,7 @@ namespace fathom {
 // The end frame says that the scan closed its spool itself; nothing follows
 // it. A torn tail is whatever stands after the last good frame.
 
-inline constexpr uint32_t kSpoolVersion = 1;
+inline constexpr uint32_t kSpoolVersion = 2;
 inline constexpr size_t kSpoolHeadSize = 32;
 inline constexpr size_t kFrameHeaderSize = 40;
 
@@ -51,6 +51,7 @@ inline constexpr size_t kFrameHeaderSize = 40;
 inline constexpr uint32_t kMaxBoundaries = 1 << 16;
 inline constexpr uint32_t kMaxMetadata = 1 << 26;
 inline constexpr uint32_t kMaxFrameRecords = 1 << 20;
+inline constexpr size_t kMaxFrameBytes = 64 << 20;  // Unpacked.
 
 struct SpoolHead {
   std::vector<IpAddress> boundaries;

@@ -10,8 +10,8 @@ void SpoolInlet::Consume(Instant now, std::span<const Reply> replies) {
   for (const Reply& reply : replies) {
     const size_t bucket = parts_.buckets.Find(reply.probe.target);
     if (open_[bucket] == nullptr) Begin(bucket, now);
-    std::vector<Reply>& buffered = open_[bucket]->replies;
-    buffered.push_back(reply);
+    ReplyBuffer& buffered = open_[bucket]->replies;
+    buffered.Add(reply);
     if (buffered.size() == parts_.buffer_records) Seal(bucket, now);
   }
   if (oldest_ && now - *oldest_ >= parts_.flush_interval) {

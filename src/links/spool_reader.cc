@@ -72,12 +72,12 @@ absl::Status SpoolReader::ReadFrames(size_t bucket, Sink sink) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<Reply>> SpoolReader::ReadBucket(size_t bucket) {
-  std::vector<Reply> all;
-  all.reserve(records(bucket));
+absl::StatusOr<ReplyBuffer> SpoolReader::ReadBucket(size_t bucket) {
+  ReplyBuffer all;
+  all.Reserve(records(bucket));
   FATHOM_RETURN_IF_ERROR(
       ReadFrames(bucket, [&all](std::span<const Reply> replies) {
-        all.insert(all.end(), replies.begin(), replies.end());
+        for (const Reply& reply : replies) all.Add(reply);
         return absl::OkStatus();
       }));
   return all;
@@ -217,13 +217,17 @@ absl::StatusOr<bool> SpoolReader::ReadFrame(size_t bucket, const Frame& frame) {
     return false;
   }
   const RecordWidth width = WidthOf(header->kind);
-  records_.resize(frame.records * RecordSize(width));
+  const uint64_t unpacked =
+      ZSTD_getFrameContentSize(payload.data(), payload.size());
+  // Also if it is not told, which is a very large number.
+  if (unpacked > kMaxFrameBytes) return false;
+  records_.resize(unpacked);
   if (ZSTD_decompress(records_.data(), records_.size(), payload.data(),
                       payload.size()) != records_.size()) {
     return false;
   }
   replies_.clear();
-  return DecodeRecords(records_, width, replies_) &&
+  return DecodeRecords(records_, width, frame.records, replies_) &&
          std::all_of(replies_.begin(), replies_.end(),
                      [this, bucket](const Reply& reply) {
                        return buckets_.Find(reply.probe.target) == bucket;

@@ -15,6 +15,7 @@
 #include "fathom/probe.h"
 #include "src/base/unique_fd.h"
 #include "src/links/bucket_map.h"
+#include "src/links/reply_buffer.h"
 #include "src/links/spool_file.h"
 #include "src/links/spool_format.h"
 
@@ -77,7 +78,7 @@ class SpoolReader {
   absl::Status ReadFrames(size_t bucket, Sink sink);
 
   // All replies of one bucket.
-  absl::StatusOr<std::vector<Reply>> ReadBucket(size_t bucket);
+  absl::StatusOr<ReplyBuffer> ReadBucket(size_t bucket);
 
  private:
   struct Frame {

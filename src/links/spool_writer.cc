@@ -49,7 +49,7 @@ std::unique_ptr<SpoolBuffer> SpoolWriter::Acquire() {
     ++made_;
     lock.unlock();
     auto buffer = std::make_unique<SpoolBuffer>();
-    buffer->replies.reserve(options_.buffer_records);
+    buffer->replies.Reserve(options_.buffer_records);
     return buffer;
   }
   if (free_.empty()) ++counters_.waits;
@@ -139,8 +139,8 @@ void SpoolWriter::Write(Batch& batch) {
 }
 
 void SpoolWriter::AppendFrame(const SpoolBuffer& buffer) {
-  const RecordWidth width = WidthOf(buffer.replies);
-  EncodeRecords(buffer.replies, width, records_);
+  const RecordWidth width = WidthOf(buffer.replies.replies());
+  EncodeRecords(buffer.replies.replies(), width, records_);
   const size_t begin = bytes_.size();
   const size_t bound = ZSTD_compressBound(records_.size());
   bytes_.resize(begin + kFrameHeaderSize + bound);
@@ -184,7 +184,7 @@ void SpoolWriter::Recycle(std::unique_ptr<SpoolBuffer> buffer, bool lost) {
   {
     const std::lock_guard lock(mutex_);
     if (lost) counters_.lost += buffer->replies.size();
-    buffer->replies.clear();
+    buffer->replies.Clear();
     free_.push_back(std::move(buffer));
   }
   freed_.notify_one();

@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "fathom/probe.h"
+#include "src/links/reply_buffer.h"
 #include "src/links/spool_file.h"
 #include "src/links/spool_format.h"
 
@@ -25,7 +26,7 @@ struct SpoolBuffer {
   uint32_t bucket = 0;
   Instant opened;  // When the first reply went in.
   Instant sealed;
-  std::vector<Reply> replies;
+  ReplyBuffer replies;
 };
 
 struct SpoolCounters {
