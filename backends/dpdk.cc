@@ -33,7 +33,7 @@ class DpdkBackend final : public WireBackend {
   DpdkBackend(WayOut way, std::unique_ptr<DpdkPort> port)
       : WireBackend(std::move(way)), port_(std::move(port)) {}
 
-  void AddLane(size_t ring_frames);
+  void AddLane(const BackendOptions& options);
 
   const std::unique_ptr<DpdkPort> port_;  // Outlives its queues.
   std::vector<std::unique_ptr<DpdkTx>> tx_;
@@ -51,19 +51,19 @@ absl::StatusOr<std::unique_ptr<Backend>> DpdkBackend::Open(
   std::unique_ptr<DpdkBackend> backend(
       new DpdkBackend(std::move(way), std::move(port)));
   for (size_t i = 0; i < options.lanes; ++i) {
-    backend->AddLane(options.ring_frames);
+    backend->AddLane(options);
   }
   return backend;
 }
 
-void DpdkBackend::AddLane(size_t ring_frames) {
+void DpdkBackend::AddLane(const BackendOptions& options) {
   const size_t lane = tx_.size();
   // Where the kernel has no interface, a card takes more than any probe.
   const size_t mtu = interface().mtu == 0 ? kEthernetMtu : interface().mtu;
   tx_.push_back(std::make_unique<DpdkTx>(
       DpdkTx::Options{.port = port_.get(),
                       .lane = lane,
-                      .frames = ring_frames,
+                      .frames = options.ring_frames,
                       .clock = &clock(),
                       .longest = link_header().size() + mtu}));
   DpdkTx* const answering =
@@ -71,6 +71,7 @@ void DpdkBackend::AddLane(size_t ring_frames) {
   rx_.push_back(std::make_unique<DpdkRx>(DpdkRx::Options{.port = port_.get(),
                                                          .lane = lane,
                                                          .address = source(),
+                                                         .tcp = options.tcp,
                                                          .answering = answering,
                                                          .clock = &clock()}));
 }

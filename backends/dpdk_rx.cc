@@ -32,7 +32,7 @@ DpdkRx::DpdkRx(const Options& options)
     : port_(*options.port),
       queue_(static_cast<uint16_t>(options.lane)),
       address_(options.address),
-      filter_(options.port->mac(), options.address),
+      filter_(options.port->mac(), options.address, options.tcp),
       answering_(options.answering),
       clock_(*options.clock) {
   lent_.reserve(kMost);

@@ -31,6 +31,7 @@ class DpdkRx final : public RxQueue {
     const DpdkPort* port;  // Outlives the queue, as the others do.
     size_t lane;
     IpAddress address;  // Packets to others are left out.
+    bool tcp;           // Whether TCP may answer, too.
     // Who answers if somebody asks for our MAC; null where the kernel does.
     DpdkTx* answering;
     const WallClock* clock;

@@ -75,10 +75,19 @@ absl::StatusOr<WayOut> FindOwnWay(const DpdkPort& port,
   way.interface.name = port.name();
   way.interface.mac = port.mac();
   if (!options.source) return Missing(port, "the source address (--source)");
-  if (options.source->family() != Family::kIpv4) {
-    return absl::InvalidArgumentError("dpdk: the source is not IPv4");
-  }
   way.source = *options.source;
+  if (options.toward != IpAddress() &&
+      options.toward.family() != way.source.family()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("dpdk: the targets are not of the family of the source, ",
+                     way.source.ToString()));
+  }
+  const bool ipv6 = way.source.family() == Family::kIpv6;
+  if (ipv6 && options.gateway_mac.empty()) {
+    return Missing(port,
+                   "the gateway's MAC (--gateway-mac), which is asked for over "
+                   "IPv4 only");
+  }
   if (!options.gateway && options.gateway_mac.empty()) {
     return Missing(port, "the gateway (--gateway) or its MAC (--gateway-mac)");
   }

@@ -62,6 +62,7 @@ absl::StatusOr<std::unique_ptr<Backend>> IoUringBackend::Open(
   FATHOM_ASSIGN_OR_RETURN(backend->rx_,
                           PacketRingRx::Open({.interface = backend->interface(),
                                               .address = backend->source(),
+                                              .tcp = options.tcp,
                                               .clock = &backend->clock()},
                                              options.lanes));
   for (size_t lane = 0; lane < options.lanes; ++lane) {

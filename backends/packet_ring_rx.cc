@@ -62,7 +62,8 @@ std::atomic_ref<uint32_t> StatusOf(std::span<std::byte> block) {
 
 absl::StatusOr<std::unique_ptr<PacketRingRx>> PacketRingRx::Make(
     const Options& options, size_t blocks) {
-  FATHOM_ASSIGN_OR_RETURN(UniqueFd socket, OpenDeaf(options.interface));
+  FATHOM_ASSIGN_OR_RETURN(
+      UniqueFd socket, OpenDeaf(options.interface, options.address.family()));
   FATHOM_RETURN_IF_ERROR(MakeRing(socket, blocks));
   const size_t size = blocks * kBlock;
   // Touched now, so that no packet waits for a page later.
@@ -87,9 +88,10 @@ absl::StatusOr<std::vector<std::unique_ptr<PacketRingRx>>> PacketRingRx::Open(
   }
   if (queues > 1) FATHOM_RETURN_IF_ERROR(ShareAmong(sockets));
   for (const UniqueFd* const socket : sockets) {
-    FATHOM_RETURN_IF_ERROR(
-        LetIn(*socket, options.interface,
-              {.address = options.address, .max_length = kMaxLength}));
+    FATHOM_RETURN_IF_ERROR(LetIn(*socket, options.interface,
+                                 {.address = options.address,
+                                  .tcp = options.tcp,
+                                  .max_length = kMaxLength}));
   }
   return made;
 }

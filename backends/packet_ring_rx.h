@@ -31,6 +31,7 @@ class PacketRingRx final : public RxQueue {
   struct Options {
     Interface interface;
     IpAddress address;       // Packets to others are left alone.
+    bool tcp;                // Whether TCP may answer, too.
     const WallClock* clock;  // Outlives the queues.
   };
 

@@ -16,7 +16,8 @@ WireBackend::WireBackend(WayOut way)
               way_.next_hop_mac.size());
   std::memcpy(header.source, way_.interface.mac.data(),
               way_.interface.mac.size());
-  header.type = kEtherTypeIpv4;
+  header.type =
+      way_.source.family() == Family::kIpv4 ? kEtherTypeIpv4 : kEtherTypeIpv6;
   Store(header, link_header_);
 }
 

@@ -77,6 +77,7 @@ absl::StatusOr<std::unique_ptr<Backend>> XdpBackend::Open(
       XdpHooks::Attach(
           {.interface = backend->interface(),
            .address = backend->source(),
+           .tcp = options.tcp,
            .lanes = options.lanes,
            .ring_bytes = std::bit_ceil(options.ring_frames * kBytesPerFrame)}));
   backend->hooks_ = std::make_unique<XdpHooks>(std::move(hooks));

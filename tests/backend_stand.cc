@@ -60,6 +60,12 @@ BackendOptions OnVeth(size_t ring_frames) {
   return options;
 }
 
+BackendOptions OverIpv6(BackendOptions options) {
+  options.gateway = kFar6;
+  options.toward = kTarget6;
+  return options;
+}
+
 void BackendTest::SetUpWire() {
   auto netns = Netns::Make();
   if (absl::IsPermissionDenied(netns.status())) {

@@ -26,6 +26,14 @@ inline constexpr IpAddress kNear = IpAddress::V4(0x0a000002);    // 10.0.0.2
 inline constexpr IpAddress kFar = IpAddress::V4(0x0a000001);     // 10.0.0.1
 inline constexpr IpAddress kTarget = IpAddress::V4(0xc6120001);  // 198.18.0.1
 
+// The same ends, and a target, over IPv6.
+inline constexpr IpAddress kNear6 =
+    IpAddress::V6(0xfd00'0000'0000'0000, 2);  // fd00::2
+inline constexpr IpAddress kFar6 =
+    IpAddress::V6(0xfd00'0000'0000'0000, 1);  // fd00::1
+inline constexpr IpAddress kTarget6 =
+    IpAddress::V6(0xfd00'0000'0000'0001, 1);  // fd00:0:0:1::1
+
 // Long enough that a wait which needs it is a failure.
 inline constexpr Nanos kLong = std::chrono::seconds(10);
 
@@ -59,6 +67,9 @@ std::string NameOfBackend(const testing::TestParamInfo<BackendModule>& info);
 
 // veth0 of the near end, with everything given.
 BackendOptions OnVeth(size_t ring_frames);
+
+// Options over IPv4 made such over IPv6.
+BackendOptions OverIpv6(BackendOptions options);
 
 // The suite for all backends.
 class BackendTest : public testing::TestWithParam<BackendModule> {

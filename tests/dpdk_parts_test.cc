@@ -70,7 +70,7 @@ TEST(Arp, IsAnsweredToWhoeverAsksForUs) {
 
 TEST(AnswerFilter, SurvivesEveryTruncationAndEveryHeaderLength) {
   const MacAddress mac = {2, 0, 0, 0, 0, 2};
-  const AnswerFilter filter(mac, kHere);
+  const AnswerFilter filter(mac, kHere, true);
   const EthernetHeader header = {
       {2, 0, 0, 0, 0, 2}, {2, 0, 0, 0, 0, 1}, kEtherTypeIpv4};
   const Bytes whole = Concat(std::as_bytes(std::span(&header, 1)),

@@ -244,11 +244,97 @@ TEST_F(NeighborTest, SaysThatAGatewayIsSilent) {
             "give --gateway");
 }
 
-TEST_F(NeighborTest, RefusesWhatIsNoMacAndNoIpv4Target) {
+TEST_F(NeighborTest, RefusesWhatIsNoMacAndNoTarget) {
   AddPeer();
   EXPECT_TRUE(absl::IsInvalidArgument(
       FindWayOut({.toward = kGateway, .gateway_mac = "02:00"}).status()));
   EXPECT_TRUE(absl::IsInvalidArgument(FindWayOut({}).status()));
+}
+
+// The same over IPv6: fd00::2 here, fd00::1 on the far side.
+class Neighbor6Test : public NeighborTest {
+ protected:
+  void SetUp() override {
+    NeighborTest::SetUp();
+    if (!netns_) return;  // Skipped, or failed.
+    AddPeer();
+    Near("link set veth0 addrgenmode eui64");
+    Near("addr add fe80::2/64 dev veth0 nodad");
+    Near("addr add fd00::2/64 dev veth0 nodad");
+    Far("addr add fe80::1/64 dev peer0 nodad");
+    Far("addr add fd00::1/64 dev peer0 nodad");
+  }
+
+  const IpAddress near_ = *IpAddress::Parse("fd00::2");
+  const IpAddress gateway_ = *IpAddress::Parse("fd00::1");
+  const IpAddress far_away_ = *IpAddress::Parse("fd00:1::1");
+};
+
+// By neighbour discovery of the two kernels.
+TEST_F(Neighbor6Test, FindsARouteThroughAGateway) {
+  Near("route add default via fd00::1");
+  const auto way = FindWayOut({.toward = far_away_});
+  ASSERT_TRUE(way.ok()) << way.status();
+  EXPECT_EQ(way->interface.name, "veth0");
+  EXPECT_EQ(way->source, near_);
+  EXPECT_EQ(way->next_hop, gateway_);
+  EXPECT_EQ(MacToString(way->next_hop_mac), "02:00:00:00:00:01");
+}
+
+// As routers announce themselves.
+TEST_F(Neighbor6Test, FindsARouteThroughALinkLocalGateway) {
+  Near("route add default via fe80::1 dev veth0");
+  const auto way = FindWayOut({.toward = far_away_});
+  ASSERT_TRUE(way.ok()) << way.status();
+  EXPECT_EQ(way->source, near_);
+  EXPECT_EQ(way->next_hop, IpAddress::Parse("fe80::1"));
+  EXPECT_EQ(MacToString(way->next_hop_mac), "02:00:00:00:00:01");
+}
+
+// Probes from a link-local address would go nowhere.
+TEST_F(Neighbor6Test, TakesAGlobalSourceWhateverTheGateway) {
+  for (const char* const gateway : {"fe80::1", "fd00::1"}) {
+    const auto way = FindWayOut({.toward = far_away_,
+                                 .device = "veth0",
+                                 .gateway = IpAddress::Parse(gateway)});
+    ASSERT_TRUE(way.ok()) << way.status();
+    EXPECT_EQ(way->source, near_);
+    EXPECT_EQ(way->next_hop, IpAddress::Parse(gateway));
+  }
+}
+
+TEST_F(Neighbor6Test, TakesAnOnLinkTargetForTheNextHop) {
+  const auto way = FindWayOut({.toward = gateway_});
+  ASSERT_TRUE(way.ok()) << way.status();
+  EXPECT_EQ(way->next_hop, gateway_);
+  EXPECT_EQ(way->source, near_);
+}
+
+TEST_F(Neighbor6Test, SaysThatThereIsNoAddressOrRoute) {
+  EXPECT_EQ(FindWayOut({.toward = far_away_}).status().message(),
+            "no route to fd00:1::1");
+  Near("addr del fd00::2/64 dev veth0");
+  EXPECT_EQ(FindWayOut({.toward = far_away_,
+                        .device = "veth0",
+                        .gateway = IpAddress::Parse("fe80::1")})
+                .status()
+                .message(),
+            "interface veth0 has no global IPv6 address; give one (--source)");
+  EXPECT_EQ(FindWayOut({.toward = far_away_,
+                        .device = "veth0",
+                        .source = kNear,
+                        .gateway = IpAddress::Parse("fe80::1")})
+                .status()
+                .message(),
+            "source 10.0.0.2: the targets are IPv6");
+}
+
+TEST_F(Neighbor6Test, SaysThatAGatewayIsSilent) {
+  Near("route add default via fd00::7");
+  EXPECT_EQ(FindWayOut({.toward = far_away_, .patience = milliseconds(30)})
+                .status()
+                .message(),
+            "gateway fd00::7 does not answer ND on veth0; give --gateway-mac");
 }
 
 TEST_F(NeighborTest, NeedsNoNeighborOnLoopback) {

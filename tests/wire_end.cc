@@ -56,6 +56,69 @@ Bytes IcmpPacket(IpAddress source, IpAddress destination, uint8_t type,
   return packet;
 }
 
+Bytes PacketAround(IpAddress source, IpAddress destination, uint8_t protocol,
+                   Bytes message) {
+  const auto size = static_cast<uint16_t>(message.size());
+  Bytes packet;
+  uint16_t sum = OnesAdd(protocol, size);
+  if (source.family() == Family::kIpv4) {
+    packet.resize(sizeof(Ipv4Header));
+    Ipv4Header ip = IcmpHeaderOf(source, destination, packet.size() + size);
+    ip.protocol = protocol;
+    ip.checksum = 0;
+    ip.checksum = InternetChecksum(std::as_bytes(std::span(&ip, 1)));
+    Store(ip, packet);
+    sum = OnesAdd(sum, OnesSum(std::span(packet).subspan(12)));
+  } else {
+    Ipv6Header ip = {};
+    ip.version_class_flow = 6U << 28;
+    ip.payload_length = size;
+    ip.next_header = protocol;
+    ip.hop_limit = 9;
+    ip.source_high = source.high();
+    ip.source_low = source.low();
+    ip.destination_high = destination.high();
+    ip.destination_low = destination.low();
+    packet.resize(sizeof ip);
+    Store(ip, packet);
+    sum = OnesAdd(sum, OnesSum(std::span(packet).subspan(8)));
+  }
+  if (protocol == kProtocolIcmp) sum = 0;
+  const size_t at = protocol == kProtocolTcp ? offsetof(TcpHeader, checksum)
+                                             : offsetof(IcmpHeader, checksum);
+  if (protocol == kProtocolTcp || protocol == kProtocolIcmp ||
+      protocol == kProtocolIcmpv6) {
+    Store(Be16(0), std::span(message).subspan(at));
+    sum = OnesAdd(sum, OnesSum(message));
+    Store(Be16(static_cast<uint16_t>(~sum)), std::span(message).subspan(at));
+  }
+  return Concat(packet, message);
+}
+
+Bytes TcpSegment(uint16_t source_port, uint16_t destination_port,
+                 uint8_t flags) {
+  TcpHeader tcp = {};
+  tcp.source_port = source_port;
+  tcp.destination_port = destination_port;
+  tcp.sequence = 0x11223344;
+  tcp.data_offset = 0x50;
+  tcp.flags = flags;
+  tcp.window = 1024;
+  Bytes segment(sizeof tcp);
+  Store(tcp, segment);
+  return segment;
+}
+
+Bytes Icmpv6Error(IpAddress source, IpAddress destination, uint8_t type) {
+  const Bytes quote =
+      PacketAround(destination, source, kProtocolIcmpv6,
+                   {std::byte{kIcmpv6EchoRequest}, {}, {}, {}, {}, {}, {}, {}});
+  Bytes message(sizeof(IcmpHeader));
+  message[0] = std::byte(type);
+  return PacketAround(source, destination, kProtocolIcmpv6,
+                      Concat(message, quote));
+}
+
 uint32_t NumberOf(std::span<const std::byte> packet) {
   if (packet.size() < kNumberAt + sizeof(uint32_t)) return ~0U;
   return Load<uint32_t>(packet.subspan(kNumberAt));

@@ -26,6 +26,18 @@ inline constexpr uint16_t kExperimental = 0x88b5;
 Bytes IcmpPacket(IpAddress source, IpAddress destination, uint8_t type,
                  uint32_t number);
 
+// The whole of a packet of either family around `message`, whose checksum, if
+// `protocol` is ICMP, ICMPv6 or TCP, is set.
+Bytes PacketAround(IpAddress source, IpAddress destination, uint8_t protocol,
+                   Bytes message);
+
+// A segment without options or data; its checksum is yet to be set.
+Bytes TcpSegment(uint16_t source_port, uint16_t destination_port,
+                 uint8_t flags);
+
+// An ICMPv6 error about an echo request from `destination`, as IcmpPacket().
+Bytes Icmpv6Error(IpAddress source, IpAddress destination, uint8_t type);
+
 // The number in a packet made by IcmpPacket(); ~0 if it is too short.
 uint32_t NumberOf(std::span<const std::byte> packet);
 

@@ -202,16 +202,21 @@ TEST_P(XdpBackendTest, LeavesAllElseUntouched) {
   frames.push_back(with(offsetof(Ipv4Header, flags_fragment), 0x20));
   frames.push_back(with(offsetof(Ipv4Header, flags_fragment) + 1, 1));
   frames.push_back(with(offsetof(Ipv4Header, destination) + 3, 9));
-  frames.push_back(with(kQuote + offsetof(Ipv4Header, protocol), 6));
+  frames.push_back(with(kQuote + offsetof(Ipv4Header, protocol), 47));
   frames.push_back(with(kQuote + offsetof(Ipv4Header, source) + 3, 9));
   frames.push_back(with(kQuote + sizeof(Ipv4Header), kIcmpEchoReply));
   frames.push_back(Inbound(Bytes(good.begin(), good.begin() + kQuote + 20)));
   frames.push_back(Inbound(IcmpPacket(kFar, kNear, kIcmpEchoRequest, 2)));
   frames.push_back(Inbound(Bytes(1000, std::byte{0x77}), kExperimental));
   frames.push_back(Inbound(good, 0x86dd));
-  // An error about a datagram may be the host's or ours, and goes to both.
-  const Bytes shared = with(kQuote + offsetof(Ipv4Header, protocol), 17);
-  frames.push_back(shared);
+  // An error about a datagram or a segment may be the host's or ours, and goes
+  // to both; and so does what TCP answers.
+  const std::vector<Bytes> shared = {
+      with(kQuote + offsetof(Ipv4Header, protocol), 17),
+      with(kQuote + offsetof(Ipv4Header, protocol), 6),
+      Inbound(PacketAround(kFar, kNear, kProtocolTcp,
+                           TcpSegment(80, 40'000, kTcpReset)))};
+  frames.insert(frames.end(), shared.begin(), shared.end());
   for (const Bytes& frame : frames) {
     far_->Send({frame});
     Bytes heard;
@@ -231,10 +236,13 @@ TEST_P(XdpBackendTest, LeavesAllElseUntouched) {
     EXPECT_EQ(heard, frame);
   }
   const auto lent = rx().Receive(kLong);
-  ASSERT_TRUE(lent.ok() && lent->size() == 1);
-  EXPECT_TRUE(std::equal(lent->front().bytes.begin(), lent->front().bytes.end(),
-                         shared.begin() + sizeof(EthernetHeader),
-                         shared.end()));
+  ASSERT_TRUE(lent.ok() && lent->size() == shared.size());
+  for (size_t i = 0; i < shared.size(); ++i) {
+    const auto bytes = (*lent)[i].bytes;
+    EXPECT_TRUE(std::equal(bytes.begin(), bytes.end(),
+                           shared[i].begin() + sizeof(EthernetHeader),
+                           shared[i].end()));
+  }
 }
 
 // A peer that is served by a thread of its own falls behind, and then its queue

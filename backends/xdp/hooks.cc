@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 #include <span>
 #include <string>
@@ -14,6 +15,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "backends/xdp/link_watch.h"
+#include "src/base/bytes.h"
 #include "src/base/status_macros.h"
 #include "src/net/link_socket.h"
 
@@ -35,15 +37,26 @@ size_t RingsFor(size_t lanes) {
   return static_cast<size_t>(std::max(libbpf_num_possible_cpus(), 1)) * lanes;
 }
 
-uint32_t BigEndianWord(uint32_t value) { return __builtin_bswap32(value); }
+// The address as in packets.
+std::array<uint32_t, 4> WordsOf(const IpAddress& address) {
+  if (address.family() == Family::kIpv4) {
+    return std::bit_cast<std::array<uint32_t, 4>>(
+        std::array{Be32(address.v4()), Be32(), Be32(), Be32()});
+  }
+  return std::bit_cast<std::array<uint32_t, 4>>(
+      std::array{Be64(address.high()), Be64(address.low())});
+}
 
 XdpRules RulesOf(const XdpHooks::Options& options) {
   XdpRules rules = {
       .mac = {},
-      .address = BigEndianWord(options.address.v4()),
+      .address = WordsOf(options.address),
+      .ipv6 = options.address.family() == Family::kIpv6 ? 1U : 0U,
+      .tcp = options.tcp ? 1U : 0U,
       .link_header = static_cast<uint32_t>(LinkHeaderSize(options.interface)),
       .lanes = static_cast<uint32_t>(options.lanes),
-      .ring_mask = static_cast<uint32_t>(options.ring_bytes - 1)};
+      .ring_mask = static_cast<uint32_t>(options.ring_bytes - 1),
+      .unused = 0};
   std::copy(options.interface.mac.begin(), options.interface.mac.end(),
             rules.mac.begin());
   return rules;

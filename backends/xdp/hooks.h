@@ -24,6 +24,7 @@ class XdpHooks {
   struct Options {
     Interface interface;
     IpAddress address;  // Answers to it are kept.
+    bool tcp;           // Those by TCP, too.
     size_t lanes;
     size_t ring_bytes;  // Of each ring; a power of two.
   };

@@ -35,25 +35,84 @@ char program_license[] FATHOM_SECTION("license") = "Apache-2.0";
 }
 
 constexpr uint32_t kIp = sizeof(Ipv4Header);
+constexpr uint32_t kIp6 = sizeof(Ipv6Header);
 constexpr uint32_t kIcmp = sizeof(IcmpHeader);
+constexpr uint32_t kTcp = sizeof(TcpHeader);
 constexpr uint32_t kMoreFragments = 0x2000;
 constexpr uint32_t kSafeCopy = 2047;  // A mask above kMaxHeard.
 
 const XdpRules& Rules() { return *reinterpret_cast<const XdpRules*>(rules); }
 
-// Where the ICMP message begins of an IPv4 packet that is no fragment, with
-// room for an ICMP header; null for all else.
-const uint8_t* FindIcmp(const uint8_t* ip, const uint8_t* end) {
-  if (ip + kIp + kIcmp > end) return nullptr;
-  const uint32_t header_length = (ip[0] & 0xfU) * 4;
-  if (ip[0] >> 4 != 4 || header_length < kIp || ip[9] != kProtocolIcmp ||
-      (Get<uint16_t>(ip + 6) &
-       Swap(static_cast<uint16_t>(kMoreFragments | kFragmentOffsetMask))) !=
-          0) {
-    return nullptr;
+uint16_t EtherType() {
+  return Swap(Rules().ipv6 != 0 ? kEtherTypeIpv6 : kEtherTypeIpv4);
+}
+
+// Whether our address stands here.
+bool IsOurs(const uint8_t* at) {
+  const auto& address = Rules().address;
+  if (Rules().ipv6 == 0) return Get<uint32_t>(at) == address[0];
+  return ((Get<uint32_t>(at) ^ address[0]) |
+          (Get<uint32_t>(at + 4) ^ address[1]) |
+          (Get<uint32_t>(at + 8) ^ address[2]) |
+          (Get<uint32_t>(at + 12) ^ address[3])) == 0;
+}
+
+// An IP packet of the scan's family: what it carries, from where to where.
+struct Packet {
+  const uint8_t* source;
+  const uint8_t* destination;
+  const uint8_t* message;  // Null if this is none, or too short.
+  uint8_t protocol;
+};
+
+// The packet at `ip`, with room for an ICMP header after its own. Extension
+// headers are not looked into.
+Packet ReadPacket(const uint8_t* ip, const uint8_t* end) {
+  Packet packet = {ip, ip, nullptr, 0};
+  if (Rules().ipv6 != 0) {
+    if (ip + kIp6 + kIcmp > end || ip[0] >> 4 != 6) return packet;
+    packet.source = ip + offsetof(Ipv6Header, source_high);
+    packet.destination = ip + offsetof(Ipv6Header, destination_high);
+    packet.message = ip + kIp6;
+    packet.protocol = ip[6];
+    return packet;
   }
-  const uint8_t* const icmp = ip + header_length;
-  return icmp + kIcmp > end ? nullptr : icmp;
+  if (ip + kIp + kIcmp > end) return packet;
+  const uint32_t header_length = (ip[0] & 0xfU) * 4;
+  const uint8_t* const message = ip + header_length;
+  if (ip[0] >> 4 != 4 || header_length < kIp || message + kIcmp > end) {
+    return packet;
+  }
+  packet.source = ip + offsetof(Ipv4Header, source);
+  packet.destination = ip + offsetof(Ipv4Header, destination);
+  packet.message = message;
+  packet.protocol = ip[9];
+  return packet;
+}
+
+// Whether the IPv4 packet, which has room for its header, is a fragment.
+bool IsFragment(const uint8_t* ip) {
+  return Rules().ipv6 == 0 &&
+         (Get<uint16_t>(ip + 6) &
+          Swap(static_cast<uint16_t>(kMoreFragments | kFragmentOffsetMask))) !=
+             0;
+}
+
+uint8_t IcmpProtocol() {
+  return Rules().ipv6 != 0 ? kProtocolIcmpv6 : kProtocolIcmp;
+}
+uint8_t EchoReplyType() {
+  return Rules().ipv6 != 0 ? kIcmpv6EchoReply : kIcmpEchoReply;
+}
+uint8_t EchoRequestType() {
+  return Rules().ipv6 != 0 ? kIcmpv6EchoRequest : kIcmpEchoRequest;
+}
+
+bool IsError(uint8_t type) {
+  if (Rules().ipv6 != 0) {
+    return type == kIcmpv6Unreachable || type == kIcmpv6TimeExceeded;
+  }
+  return type == kIcmpUnreachable || type == kIcmpTimeExceeded;
 }
 
 // What is nobody's answer, and what may be ours or the host's alike.
@@ -61,26 +120,32 @@ constexpr int32_t kNoAnswer = -1;
 constexpr int32_t kAnyonesAnswer = -2;
 
 // The echo id, as in memory, of what might answer a probe of ours, or one of
-// the above. An error must quote an echo request or a datagram from our
-// address. Which scan it is of, if any, the codec tells.
+// the above. An error must quote an echo request, a datagram or a segment from
+// our address. Which scan it is of, if any, the codec tells.
 int32_t EchoIdOfAnswer(const uint8_t* icmp, const uint8_t* end) {
-  if (icmp[0] == kIcmpEchoReply) return Get<uint16_t>(icmp + 4);
-  if (icmp[0] != kIcmpUnreachable && icmp[0] != kIcmpTimeExceeded) {
+  if (icmp[0] == EchoReplyType()) return Get<uint16_t>(icmp + 4);
+  if (!IsError(icmp[0])) return kNoAnswer;
+  const Packet quote = ReadPacket(icmp + kIcmp, end);
+  if (quote.message == nullptr || !IsOurs(quote.source)) return kNoAnswer;
+  if (quote.protocol == kProtocolUdp || quote.protocol == kProtocolTcp) {
+    return kAnyonesAnswer;
+  }
+  if (quote.protocol != IcmpProtocol() ||
+      quote.message[0] != EchoRequestType()) {
     return kNoAnswer;
   }
-  const uint8_t* const quote = icmp + kIcmp;
-  if (quote + kIp + kIcmp > end) return kNoAnswer;
-  const uint32_t header_length = (quote[0] & 0xfU) * 4;
-  const uint8_t* const probe = quote + header_length;
-  if (quote[0] >> 4 != 4 || Get<uint32_t>(quote + 12) != Rules().address ||
-      header_length < kIp || probe + kIcmp > end) {
-    return kNoAnswer;
-  }
-  if (quote[9] == kProtocolUdp) return kAnyonesAnswer;
-  if (quote[9] != kProtocolIcmp || probe[0] != kIcmpEchoRequest) {
-    return kNoAnswer;
-  }
-  return Get<uint16_t>(probe + 4);
+  return Get<uint16_t>(quote.message + 4);
+}
+
+// Whether the segment refuses a connection or accepts one, and is to a port
+// that probes come from.
+bool IsTcpAnswer(const uint8_t* tcp, const uint8_t* end) {
+  if (tcp + kTcp > end) return false;
+  const uint16_t port = Swap(Get<uint16_t>(tcp + 2));
+  const uint8_t flags = tcp[offsetof(TcpHeader, flags)];
+  constexpr uint8_t kAccepts = kTcpSyn | kTcpAck;
+  return port >= kMinAnsweredPort &&
+         ((flags & kTcpReset) != 0 || (flags & kAccepts) == kAccepts);
 }
 
 // Whether the host may have asked for this itself.
@@ -135,24 +200,32 @@ int Hear(xdp_md* context) {
   if (header != 0) {
     const auto* const mac = Rules().mac.data();
     if (data + sizeof(EthernetHeader) > end ||
-        Get<uint16_t>(data + 12) != Swap(kEtherTypeIpv4) ||
+        Get<uint16_t>(data + 12) != EtherType() ||
         Get<uint32_t>(data) != Get<uint32_t>(mac) ||
         Get<uint16_t>(data + 4) != Get<uint16_t>(mac + 4)) {
       return XDP_PASS;
     }
   }
   const uint8_t* const ip = data + header;
-  const uint8_t* const icmp = FindIcmp(ip, end);
-  if (icmp == nullptr || Get<uint32_t>(ip + 16) != Rules().address) {
+  const Packet packet = ReadPacket(ip, end);
+  const uint8_t* const message = packet.message;
+  if (message == nullptr || !IsOurs(packet.destination) || IsFragment(ip)) {
     return XDP_PASS;
   }
-  const int32_t echo_id = EchoIdOfAnswer(icmp, end);
+  if (packet.protocol == kProtocolTcp) {
+    // The stack resets what it did not open, so that nothing is left at the
+    // target: so it must hear of it.
+    if (Rules().tcp != 0 && IsTcpAnswer(message, end)) Keep(context, Now());
+    return XDP_PASS;
+  }
+  if (packet.protocol != IcmpProtocol()) return XDP_PASS;
+  const int32_t echo_id = EchoIdOfAnswer(message, end);
   if (echo_id == kNoAnswer) return XDP_PASS;
-  const bool reply = icmp[0] == kIcmpEchoReply;
+  const bool reply = message[0] == EchoReplyType();
   const uint64_t now = Now();
   Keep(context, now);
-  // Ports do not say who sent a datagram, and the stack takes no harm from an
-  // error about one that it never sent.
+  // Ports do not say who sent a datagram or a segment, and the stack takes no
+  // harm from an error about one that it never sent.
   if (echo_id == kAnyonesAnswer) return XDP_PASS;
   return MayBeHosts(static_cast<uint32_t>(echo_id), now, reply) ? XDP_PASS
                                                                 : XDP_DROP;
@@ -215,10 +288,15 @@ extern "C" FATHOM_SECTION("tc") int on_leaving(__sk_buff* context) {
       reinterpret_cast<const uint8_t*>(uint64_t{context->data});
   const auto* const end =
       reinterpret_cast<const uint8_t*>(uint64_t{context->data_end});
-  if (context->protocol != Swap(kEtherTypeIpv4)) return kGoOn;
-  const uint8_t* const icmp = FindIcmp(data + Rules().link_header, end);
-  if (icmp == nullptr || icmp[0] != kIcmpEchoRequest) return kGoOn;
-  auto* const used = Entry<uint64_t>(&host_ids, Get<uint16_t>(icmp + 4));
+  if (context->protocol != EtherType()) return kGoOn;
+  const uint8_t* const ip = data + Rules().link_header;
+  const Packet packet = ReadPacket(ip, end);
+  if (packet.message == nullptr || packet.protocol != IcmpProtocol() ||
+      IsFragment(ip) || packet.message[0] != EchoRequestType()) {
+    return kGoOn;
+  }
+  auto* const used =
+      Entry<uint64_t>(&host_ids, Get<uint16_t>(packet.message + 4));
   if (used != nullptr) *used = Now();
   return kGoOn;
 }

@@ -13,10 +13,14 @@ namespace fathom {
 // What the programs are told once; the verifier sees constants.
 struct XdpRules {
   std::array<uint8_t, 8> mac;  // Of the interface, and two zeros.
-  uint32_t address;            // That probes come from, as in memory.
-  uint32_t link_header;        // Bytes before the IP header.
+  // That probes come from, as in packets: four words, of IPv4 the first only.
+  std::array<uint32_t, 4> address;
+  uint32_t ipv6;         // Whether that is IPv6; else IPv4.
+  uint32_t tcp;          // Whether TCP may answer, too.
+  uint32_t link_header;  // Bytes before the IP header.
   uint32_t lanes;
   uint32_t ring_mask;  // The bytes of a ring's records, less one.
+  uint32_t unused;
 };
 
 // ---- Receiving: a ring for each lane on each processor, since a processor

@@ -126,6 +126,9 @@ struct BackendOptions {
   std::optional<IpAddress> gateway{};
   std::string gateway_mac{};  // "02:00:00:00:00:01"; empty to look it up.
   IpAddress toward{};         // A target, for the look-up of the route.
+  // Whether TCP may answer: let in only where it does, for a machine may have
+  // a lot of TCP traffic of its own.
+  bool tcp = true;
   size_t lanes = 1;
   size_t ring_frames = 2048;  // Per queue.
 };

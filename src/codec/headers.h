@@ -19,6 +19,7 @@ struct EthernetHeader {
 static_assert(sizeof(EthernetHeader) == 14);
 
 inline constexpr uint16_t kEtherTypeIpv4 = 0x0800;
+inline constexpr uint16_t kEtherTypeIpv6 = 0x86dd;
 
 // RFC 791.
 struct Ipv4Header {
@@ -42,6 +43,21 @@ inline constexpr uint16_t kFragmentOffsetMask = 0x1fff;
 inline constexpr uint8_t kProtocolIcmp = 1;
 inline constexpr uint8_t kProtocolTcp = 6;
 inline constexpr uint8_t kProtocolUdp = 17;
+
+// RFC 8200; addresses in halves, as IpAddress has them.
+struct Ipv6Header {
+  Be32 version_class_flow;  // Version in the high four bits.
+  Be16 payload_length;
+  uint8_t next_header;
+  uint8_t hop_limit;
+  Be64 source_high;
+  Be64 source_low;
+  Be64 destination_high;
+  Be64 destination_low;
+};
+static_assert(sizeof(Ipv6Header) == 40);
+
+inline constexpr uint8_t kProtocolIcmpv6 = 58;
 
 // RFC 792; the second word as echo messages use it.
 struct IcmpHeader {
@@ -67,6 +83,12 @@ inline constexpr uint8_t kIcmpNetProhibited = 9;
 inline constexpr uint8_t kIcmpHostProhibited = 10;
 inline constexpr uint8_t kIcmpProhibited = 13;
 
+// Types of ICMPv6 (RFC 4443), whose header is the same.
+inline constexpr uint8_t kIcmpv6Unreachable = 1;
+inline constexpr uint8_t kIcmpv6TimeExceeded = 3;
+inline constexpr uint8_t kIcmpv6EchoRequest = 128;
+inline constexpr uint8_t kIcmpv6EchoReply = 129;
+
 // RFC 768.
 struct UdpHeader {
   Be16 source_port;
@@ -89,6 +111,9 @@ struct TcpHeader {
   Be16 urgent;
 };
 static_assert(sizeof(TcpHeader) == 20);
+
+// Probes come from ports from here on, and so answers go to these.
+inline constexpr uint16_t kMinAnsweredPort = 1024;
 
 inline constexpr uint8_t kTcpSyn = 0x02;
 inline constexpr uint8_t kTcpReset = 0x04;

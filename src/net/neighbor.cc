@@ -1,6 +1,7 @@
 #include "src/net/neighbor.h"
 
 #include <linux/if.h>
+#include <linux/if_addr.h>
 #include <linux/if_arp.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
@@ -164,37 +165,6 @@ absl::StatusOr<UniqueFd> MakeTimer(Nanos patience) {
   return timer;
 }
 
-// The IPv4 target, or gateway, that the route is looked up for.
-absl::StatusOr<IpAddress> RouteTarget(const WayOutOptions& options) {
-  const IpAddress target = options.gateway.value_or(options.toward);
-  if (target.family() == Family::kIpv4) return target;
-  return absl::InvalidArgumentError(absl::StrCat(
-      "route to ", target.ToString(), ": only IPv4 targets are known"));
-}
-
-absl::Status FindNextHopMac(const WayOutOptions& options, bool is_gateway,
-                            WayOut* way) {
-  if (!options.gateway_mac.empty()) {
-    const auto mac = ParseMac(options.gateway_mac);
-    if (!mac) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("gateway MAC \"", options.gateway_mac,
-                       "\": not of the form 02:00:00:00:00:01"));
-    }
-    way->next_hop_mac = *mac;
-    return absl::OkStatus();
-  }
-  auto mac = FindNeighbor(way->interface, *way->next_hop, options.patience);
-  if (absl::IsNotFound(mac.status())) {
-    return absl::UnavailableError(
-        absl::StrCat(is_gateway ? "gateway " : "on-link target ",
-                     std::string(mac.status().message()), "; give ",
-                     is_gateway ? "--gateway-mac" : "--gateway"));
-  }
-  FATHOM_ASSIGN_OR_RETURN(way->next_hop_mac, std::move(mac));
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 std::optional<MacAddress> ParseMac(std::string_view text) {
@@ -317,33 +287,31 @@ absl::StatusOr<MacAddress> FindNeighbor(const Interface& interface,
   }
 }
 
-absl::StatusOr<WayOut> FindWayOut(const WayOutOptions& options) {
-  WayOut way;
-  if (!options.device.empty()) {
-    FATHOM_ASSIGN_OR_RETURN(way.interface, FindInterface(options.device));
-    FATHOM_RETURN_IF_ERROR(CheckUsable(way.interface));
+absl::StatusOr<std::optional<IpAddress>> FindGlobalAddress(
+    const Interface& interface, Family family) {
+  constexpr uint32_t kUnfit = IFA_F_TENTATIVE | IFA_F_DEPRECATED;
+  ifaddrmsg asked = {};
+  asked.ifa_family = family == Family::kIpv4 ? AF_INET : AF_INET6;
+  FATHOM_ASSIGN_OR_RETURN(auto netlink, NetlinkSocket::Open());
+  FATHOM_ASSIGN_OR_RETURN(
+      const auto messages,
+      netlink.Ask(NetlinkRequest(RTM_GETADDR, NLM_F_DUMP, asked)));
+  for (const NetlinkMessage& message : messages) {
+    const auto header = message.header<ifaddrmsg>();
+    if (!header || static_cast<int>(header->ifa_index) != interface.index ||
+        header->ifa_scope != RT_SCOPE_UNIVERSE ||
+        (header->ifa_flags & kUnfit) != 0) {
+      continue;
+    }
+    const auto find = [&message](uint16_t attribute) {
+      return AsAddress(message.Find(sizeof(ifaddrmsg), attribute));
+    };
+    // On a link of two ends the other is IFA_ADDRESS.
+    const auto local = find(IFA_LOCAL);
+    const auto address = local ? local : find(IFA_ADDRESS);
+    if (address && address->family() == family) return address;
   }
-  FATHOM_ASSIGN_OR_RETURN(const IpAddress target, RouteTarget(options));
-  FATHOM_ASSIGN_OR_RETURN(const Route route,
-                          FindRoute(target, way.interface.index));
-  if (options.device.empty()) {
-    FATHOM_ASSIGN_OR_RETURN(way.interface,
-                            FindInterface(route.interface_index));
-    FATHOM_RETURN_IF_ERROR(CheckUsable(way.interface));
-  }
-  const auto source = options.source ? options.source : route.source;
-  if (!source || source->family() != Family::kIpv4) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "interface ", way.interface.name, " has no IPv4 address; give one"));
-  }
-  way.source = *source;
-  if (way.interface.loopback || way.interface.link_layer == LinkLayer::kNone) {
-    return way;
-  }
-  const auto gateway = options.gateway ? options.gateway : route.gateway;
-  way.next_hop = gateway.value_or(target);
-  FATHOM_RETURN_IF_ERROR(FindNextHopMac(options, gateway.has_value(), &way));
-  return way;
+  return std::nullopt;
 }
 
 }  // namespace fathom

@@ -76,8 +76,14 @@ absl::StatusOr<MacAddress> FindNeighbor(const Interface& interface,
                                         const IpAddress& address,
                                         Nanos patience);
 
+// An address of the interface that the whole network may know; nullopt if it
+// has none.
+absl::StatusOr<std::optional<IpAddress>> FindGlobalAddress(
+    const Interface& interface, Family family);
+
 struct WayOutOptions {
-  IpAddress toward = {};                 // A target. IPv4.
+  // A target, which says the family; the default address is none.
+  IpAddress toward = {};
   std::string device = {};               // Empty: the one that the route names.
   std::optional<IpAddress> source = {};  // Unset: the one that the route names.
   std::optional<IpAddress> gateway =
