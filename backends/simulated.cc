@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "fathom/registry.h"
 #include "src/base/status_macros.h"
+#include "src/lab/ipv6.h"
 
 namespace fathom {
 namespace {
@@ -106,13 +107,22 @@ class SimulatedRx final : public RxQueue {
   std::vector<RxFrame> frames_;
 };
 
+// The lab's vantage point under the name that the target's family has for it.
+IpAddress SourceFor(const lab::Scenario& scenario,
+                    const BackendOptions& options) {
+  if (options.source) return *options.source;
+  const bool ipv6 =
+      options.toward != IpAddress() && options.toward.family() == Family::kIpv6;
+  return ipv6 ? lab::ToIpv6(scenario.source.v4()) : scenario.source;
+}
+
 class SimulatedBackend final : public Backend {
  public:
   SimulatedBackend(const lab::Scenario& scenario, const BackendOptions& options,
                    lab::Observer* observer)
       : name_(options.device.empty() ? "built-in internet" : options.device),
         seed_(scenario.seed),
-        source_(options.source.value_or(scenario.source)),
+        source_(SourceFor(scenario, options)),
         network_(scenario, observer),
         tx_(clock_, Nanos(scenario.line_gap_ns), options.ring_frames, network_),
         rx_(clock_, options.ring_frames, network_) {}
@@ -176,11 +186,6 @@ absl::StatusOr<std::unique_ptr<Backend>> OpenSimulated(
   if (options.ring_frames == 0) {
     return absl::InvalidArgumentError(
         "open simulated: a ring of 0 frames; give at least 1");
-  }
-  if (options.source && options.source->family() != Family::kIpv4) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("open simulated: source ", options.source->ToString(),
-                     " is not an IPv4 address; the lab has no others"));
   }
   return std::make_unique<SimulatedBackend>(scenario, options, observer);
 }

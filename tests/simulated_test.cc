@@ -95,11 +95,22 @@ TEST(Simulated, RefusesWhatItCannotDo) {
             absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(module.open(WithRing(0)).status().code(),
             absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(module.open(WithSource(IpAddress::V6(1, 2))).status().code(),
-            absl::StatusCode::kInvalidArgument);
   lab::Scenario bad;
   bad.space.clear();
   EXPECT_FALSE(OpenSimulated(bad, {}, nullptr).ok());
+}
+
+TEST(Simulated, SendsFromTheFamilyOfTheTargets) {
+  const auto module = *Register<BackendModule>::Find("simulated");
+  for (const char* toward : {"198.18.0.9", "fd00::c6:1200:0:0:0:9"}) {
+    BackendOptions options = WithDevice(FATHOM_SCENARIOS "/small.lab");
+    options.toward = *IpAddress::Parse(toward);
+    const auto backend = module.open(options);
+    ASSERT_TRUE(backend.ok()) << backend.status();
+    EXPECT_EQ((*backend)->source().family(), options.toward.family());
+  }
+  const auto given = module.open(WithSource(IpAddress::V6(1, 2)));
+  EXPECT_EQ((*given)->source(), IpAddress::V6(1, 2));
 }
 
 TEST(Simulated, TimeMovesOnlyInReceive) {

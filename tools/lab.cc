@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "src/base/status_macros.h"
 #include "src/lab/check.h"
+#include "src/lab/ipv6.h"
 #include "src/lab/scenario.h"
 #include "src/lab/truth.h"
 #include "tools/commands.h"
@@ -19,13 +20,16 @@ namespace {
 struct LabFlags {
   std::string scenario;
   uint64_t count = 0;  // 0: all.
+  bool ipv6 = false;
 };
 
 absl::Status PrintTargets(const LabFlags& flags) {
   FATHOM_ASSIGN_OR_RETURN(const lab::Scenario scenario,
                           lab::ReadScenario(flags.scenario));
-  const auto print = [](const Prefix& prefix) {
-    std::puts(prefix.ToString().c_str());
+  const auto print = [&flags](const Prefix& prefix) {
+    const Prefix shown =
+        flags.ipv6 ? Prefix(lab::ToIpv6(prefix.first().v4()), 64) : prefix;
+    std::puts(shown.ToString().c_str());
   };
   if (flags.count == 0) {
     lab::VisitSlash24s(scenario, print);
@@ -86,10 +90,14 @@ void AddLab(CLI::App& app, int& exit_code) {
   add("print", "every number of a scenario, with what it means",
       &PrintScenarioFile);
   add("check", "how it compares with the Internet, in figures", &PrintCheck);
-  add("targets", "the /24s of its address space, a line each", &PrintTargets)
+  CLI::App* const targets = add(
+      "targets", "the /24s of its address space, a line each", &PrintTargets);
+  targets
       ->add_option("--count", flags->count,
                    "so many of them, spread evenly over the space [all]")
       ->type_name("N");
+  targets->add_flag("-6,--ipv6", flags->ipv6,
+                    "the /64s by which they go over IPv6");
   AddLabRoute(*lab, exit_code);
   AddLabTruth(*lab, exit_code);
   AddLabScore(*lab, exit_code);

@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "src/lab/ipv6.h"
+
 namespace fathom::lab {
 namespace {
 
@@ -11,8 +13,38 @@ void Add(std::atomic<uint64_t>& counter) {
                 std::memory_order_relaxed);
 }
 
+size_t SizeOfIpv6(const ProbePacket& probe, const Answer& answer,
+                  const IcmpError& error) {
+  switch (answer.form) {
+    case Answer::Form::kError:
+      return Ipv6ErrorSize(probe, error);
+    case Answer::Form::kEchoReply:
+      return Ipv6EchoReplySize(probe);
+    case Answer::Form::kTcp:
+      return kIpv6TcpAnswerSize;
+    case Answer::Form::kNone:
+      break;
+  }
+  return 0;
+}
+
+void WriteIpv6(const ProbePacket& probe, const Answer& answer,
+               const IcmpError& error, std::span<std::byte> out) {
+  switch (answer.form) {
+    case Answer::Form::kError:
+      return WriteIpv6Error(probe, answer.header, error, out);
+    case Answer::Form::kEchoReply:
+      return WriteIpv6EchoReply(probe, answer.header, out);
+    case Answer::Form::kTcp:
+      return WriteIpv6TcpAnswer(probe, answer.header, answer.open, out);
+    case Answer::Form::kNone:
+      return;
+  }
+}
+
 size_t SizeOf(const ProbePacket& probe, const Answer& answer,
               const IcmpError& error) {
+  if (probe.ipv6) return SizeOfIpv6(probe, answer, error);
   switch (answer.form) {
     case Answer::Form::kError:
       return ErrorSize(probe, error);
@@ -29,6 +61,7 @@ size_t SizeOf(const ProbePacket& probe, const Answer& answer,
 // REQUIRES: out.size() == SizeOf(probe, answer, error).
 void Write(const ProbePacket& probe, const Answer& answer,
            const IcmpError& error, std::span<std::byte> out) {
+  if (probe.ipv6) return WriteIpv6(probe, answer, error, out);
   switch (answer.form) {
     case Answer::Form::kError:
       return WriteError(probe, answer.header, error, out);
@@ -59,10 +92,12 @@ void Network::Send(Instant now, std::span<const std::byte> packet) {
 Fate Network::Handle(Instant now, std::span<const std::byte> packet,
                      Observation& seen) {
   if (packet.size() > kMaxPacketSize) return Fate::kMalformed;
-  const auto probe = ReadProbe(packet);
+  const bool ipv6 = !packet.empty() && packet[0] >> 4 == std::byte{6};
+  const auto probe = ipv6 ? ReadIpv6Probe(packet) : ReadProbe(packet);
   if (!probe) return Fate::kMalformed;
   if (!probe->answerable) return Fate::kNotAProbe;
-  const bool right = HasRightChecksum(*probe);
+  const bool right =
+      ipv6 ? HasRightIpv6Checksum(*probe) : HasRightChecksum(*probe);
   if (!right) Add(wrong_checksums_);
 
   const uint64_t chance = probe->Identity(now);

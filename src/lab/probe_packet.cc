@@ -1,5 +1,7 @@
 #include "src/lab/probe_packet.h"
 
+#include <cstddef>
+
 #include "src/base/bytes.h"
 #include "src/base/checksum.h"
 
@@ -20,6 +22,14 @@ uint16_t PseudoSum(const Ipv4Header& ip, size_t transport_bytes) {
 }
 
 uint64_t ProbePacket::Identity(Instant now) const {
+  if (ipv6) {
+    constexpr size_t kTarget = offsetof(Ipv6Header, destination_high);
+    return IdentityOf(static_cast<uint64_t>(now.time_since_epoch().count()),
+                      Load<uint64_t>(bytes),
+                      Load<uint64_t>(bytes.subspan(kTarget)) ^
+                          Mix(Load<uint64_t>(bytes.subspan(kTarget + 8))),
+                      Load<uint64_t>(transport()));
+  }
   return IdentityOf(static_cast<uint64_t>(now.time_since_epoch().count()),
                     Load<uint64_t>(bytes.subspan(4)),
                     Load<uint64_t>(bytes.subspan(12)),

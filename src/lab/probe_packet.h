@@ -59,10 +59,13 @@ constexpr uint64_t IdentityOf(uint64_t time, uint64_t header,
 struct ProbePacket {
   std::span<const std::byte> bytes;  // From the IP header to its total length.
   size_t header_length = 0;          // Of the IP header, options included.
-  Ipv4Header ip;
+  Ipv4Header ip{};
   FlowKeys keys;
   Question question = Question::kNothing;
   bool answerable = true;  // False for ICMP that no error is sent about.
+  // Whether the bytes are IPv6: then `ip` is what they would be over IPv4, but
+  // for the fields that only the bytes have. See ipv6.h.
+  bool ipv6 = false;
 
   std::span<const std::byte> transport() const {
     return bytes.subspan(header_length);

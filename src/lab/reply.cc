@@ -17,9 +17,6 @@ constexpr size_t kQuoteStart = sizeof(Ipv4Header) + sizeof(IcmpHeader);
 // 4884, 5.1).
 constexpr size_t kPaddedQuote = 128;
 
-// The header of the extensions, that of the one object in it, and the label.
-constexpr size_t kExtensionSize = 12;
-
 // How much of the probe there is in the quote.
 size_t QuotedBytes(const ProbePacket& probe, const IcmpError& error) {
   const size_t least = probe.header_length + 8;
@@ -92,7 +89,8 @@ void Quote(const ProbePacket& probe, const IcmpError& error,
   Store(ip, out);
 }
 
-// RFC 4884, section 7, with one object of RFC 4950.
+}  // namespace
+
 void WriteLabel(const Label& label, std::span<std::byte> out) {
   constexpr uint16_t kVersion2 = 0x2000;
   constexpr uint16_t kObjectLength = 8;
@@ -105,8 +103,6 @@ void WriteLabel(const Label& label, std::span<std::byte> out) {
   Store(Be32(label.value << 12 | kBottom | label.ttl), out.subspan(8));
   Store(Be16(InternetChecksum(out)), out.subspan(2));
 }
-
-}  // namespace
 
 size_t ErrorSize(const ProbePacket& probe, const IcmpError& error) {
   return kQuoteStart + (error.label != nullptr ? kPaddedQuote + kExtensionSize

@@ -45,6 +45,13 @@ inline constexpr size_t kMaxErrorSize = 576;
 // No larger probe is read, so no larger reply is written.
 inline constexpr size_t kMaxPacketSize = 1500;
 
+// The header of the extensions, that of the one object in it, and the label.
+inline constexpr size_t kExtensionSize = 12;
+
+// The extensions of an error (RFC 4884, section 7) with one label.
+// REQUIRES: out.size() == kExtensionSize.
+void WriteLabel(const Label& label, std::span<std::byte> out);
+
 size_t ErrorSize(const ProbePacket& probe, const IcmpError& error);
 
 // REQUIRES: out.size() == ErrorSize(probe, error).
