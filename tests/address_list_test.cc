@@ -53,10 +53,11 @@ std::optional<std::vector<AddressBlock>> Model(std::string_view text) {
       line.erase(0, 1);
     }
     if (line.empty()) continue;
-    const auto prefix =
-        line.find(':') == line.npos ? Prefix::Parse(line) : std::nullopt;
-    if (prefix) {
-      blocks.push_back({prefix->first().v4(), prefix->length()});
+    const auto prefix = Prefix::Parse(line);
+    const bool mapped = prefix && prefix->family() == Family::kIpv4 &&
+                        line.find(':') != line.npos;
+    if (prefix && !mapped) {
+      blocks.push_back({prefix->first(), prefix->length()});
     } else {
       sound = false;
     }
@@ -65,11 +66,36 @@ std::optional<std::vector<AddressBlock>> Model(std::string_view text) {
   return blocks;
 }
 
+// IPv6 as it is printed, or groups as they come.
+std::string RandomIpv6(std::mt19937_64& random) {
+  const auto group = [&] {
+    return random() % (random() % 2 == 0 ? 3 : 0x1'0000);
+  };
+  const IpAddress address = IpAddress::V6(
+      group() << 48 | group() << 32 | group(), group() << 48 | group());
+  if (random() % 3 == 0) return address.ToString();
+  if (random() % 2 == 0) {
+    return Prefix(address, static_cast<uint8_t>(random() % 129)).ToString();
+  }
+  constexpr const char* kGroups[] = {"0",    "00",   "1",      "db8",
+                                     "FFFF", "ffff", "0001",   "12345",
+                                     "",     "a",    "1.2.3.4"};
+  std::string line;
+  for (uint64_t i = random() % 9; i > 0; --i) {
+    line += kGroups[random() % (random() % 8 == 0 ? 11 : 7)];
+    if (i > 1 || random() % 8 == 0) line += ":";
+    if (random() % 5 == 0) line += ":";
+  }
+  if (random() % 4 == 0) line += "/" + std::to_string(random() % 130);
+  return line;
+}
+
 std::string RandomLine(std::mt19937_64& random) {
   const auto octet = [&] {
     return std::to_string(random() % (random() % 50 == 0 ? 300 : 256));
   };
   std::string line = octet() + "." + octet() + "." + octet() + "." + octet();
+  if (random() % 2 == 0) line = RandomIpv6(random);
   switch (random() % 8) {
     case 0:
       line =
@@ -134,16 +160,40 @@ TEST(AddressList, BearsWhatEditorsLeave) {
       "\xef\xbb\xbf# targets\r\n\r\n  10.0.0.1\t\r\n10.1.0.0/16 # a site\n"
       "\t\n#\n10.0.0.2#near\r\n0.0.0.0/0\n255.255.255.255/32\n10.0.0.3");
   EXPECT_TRUE(outcome.status.ok()) << outcome.status;
-  EXPECT_EQ(outcome.blocks, (std::vector<AddressBlock>{{0x0a000001, 32},
-                                                       {0x0a010000, 16},
-                                                       {0x0a000002, 32},
-                                                       {0, 0},
-                                                       {0xffffffff, 32},
-                                                       {0x0a000003, 32}}));
+  const auto v4 = [](uint32_t number) { return IpAddress::V4(number); };
+  EXPECT_EQ(outcome.blocks, (std::vector<AddressBlock>{{v4(0x0a000001), 32},
+                                                       {v4(0x0a010000), 16},
+                                                       {v4(0x0a000002), 32},
+                                                       {v4(0), 0},
+                                                       {v4(0xffffffff), 32},
+                                                       {v4(0x0a000003), 32}}));
   EXPECT_EQ(outcome.counts.lines, 10U);
   EXPECT_EQ(outcome.counts.addresses, 3U);
   EXPECT_EQ(outcome.counts.prefixes, 3U);
   EXPECT_EQ(outcome.counts.bad, 0U);
+}
+
+TEST(AddressList, ReadsBothFamiliesAndCountsThem) {
+  const Outcome outcome = Read(
+      "2001:DB8::1\r\n::/0\n10.0.0.1\n2001:db8::/32 # all\n"
+      "1:2:3:4:5:6:7:8\n::1\n  fe80::1\n::1.2.3.4\n");
+  EXPECT_TRUE(outcome.status.ok()) << outcome.status;
+  const auto v6 = [](uint64_t high, uint64_t low) {
+    return IpAddress::V6(high, low);
+  };
+  EXPECT_EQ(outcome.blocks,
+            (std::vector<AddressBlock>{
+                {v6(0x20010db800000000, 1), 128},
+                {v6(0, 0), 0},
+                {IpAddress::V4(0x0a000001), 32},
+                {v6(0x20010db800000000, 0), 32},
+                {v6(0x0001000200030004, 0x0005000600070008), 128},
+                {v6(0, 1), 128},
+                {v6(0xfe80000000000000, 1), 128},
+                {v6(0, 0x01020304), 128}}));
+  EXPECT_EQ(outcome.counts.addresses, 6U);
+  EXPECT_EQ(outcome.counts.prefixes, 2U);
+  EXPECT_EQ(outcome.counts.ipv6, 7U);
 }
 
 TEST(AddressList, IsEmptyForAnEmptyText) {
@@ -180,9 +230,14 @@ TEST(AddressList, SaysWhatIsWrongWithALine) {
       {"10.0.0.1,US", "put one a line"},
       {"example.org", "host names and ports are not"},
       {"10.0.0.1:80", "host names and ports are not"},
-      {"2001:db8::1", "IPv6 is not supported"},
-      {"2001:db8::/32", "IPv6 is not supported"},
-      {"::ffff:10.0.0.1", "IPv6 is not supported"},
+      {"2001:db8::1/32", "did you mean 2001:db8::/32 or 2001:db8::1?"},
+      {"2001:db8::/129", "a number from 0 to 128"},
+      {"2001:db8::/", "a number from 0 to 128"},
+      {"2001:db8::1::2", "host names and ports are not"},
+      {"[2001:db8::1]", "host names and ports are not"},
+      {"fe80::1%eth0", "host names and ports are not"},
+      {"::ffff:10.0.0.1", "write it as 10.0.0.1"},
+      {"::ffff:a00:1", "write it as 10.0.0.1"},
       {"10.0.0.1\v", "10.0.0.1\\x0b"},
       {"\xff\xfe", "\"\\xff\\xfe\""},
       {"10.0.0.1\r10.0.0.2", "10.0.0.1\\r10.0.0.2"},

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "fathom/prefix.h"
 #include "src/schedule/address_list.h"
 
 namespace fathom {
@@ -45,8 +46,9 @@ void CheckText(std::string_view text, size_t piece) {
   // A report stays short, whatever the text.
   Check(whole.status.message().size() < 4096);
   for (const AddressBlock& block : whole.blocks) {
-    Check(block.length <= 32);
-    Check((block.first & (uint64_t{0xffff'ffff} >> block.length)) == 0);
+    const bool ipv4 = block.first.family() == Family::kIpv4;
+    Check(block.length <= (ipv4 ? 32 : 128));
+    Check(Prefix(block.first, block.length).first() == block.first);
   }
 }
 

@@ -120,6 +120,59 @@ TEST(PrefixSet, IsEmptyByDefault) {
   }
 }
 
+// Compared with asking each prefix, around the ends of all of them.
+TEST(PrefixSet, AgreesWithItsIpv6Prefixes) {
+  for (uint64_t seed = 0; seed < 200; ++seed) {
+    std::mt19937_64 random(seed);
+    std::vector<Prefix> prefixes;
+    for (uint64_t i = random() % 30; i > 0; --i) {
+      // Much that touches and overlaps.
+      const IpAddress address =
+          random() % 3 == 0
+              ? IpAddress::V6(0x2a00, ~uint64_t{0} << (random() % 64))
+              : IpAddress::V6(0x2a00 + random() % 3, random() % 5);
+      prefixes.emplace_back(address, static_cast<uint8_t>(60 + random() % 69));
+    }
+    const PrefixSet set = PrefixSet::FromPrefixes(prefixes);
+    EXPECT_EQ(set.empty(), prefixes.empty());
+    EXPECT_EQ(set.size(), 0U);
+    const auto check = [&](const IpAddress& address) {
+      const bool expected =
+          std::any_of(prefixes.begin(), prefixes.end(),
+                      [&](const Prefix& p) { return p.Contains(address); });
+      ASSERT_EQ(set.Contains(address), expected) << address.ToString();
+    };
+    for (const Prefix& prefix : prefixes) {
+      for (const IpAddress& end : {prefix.first(), prefix.last()}) {
+        check(end);
+        check(IpAddress::V6(end.high() - (end.low() == 0 ? 1 : 0),
+                            end.low() - 1));
+        check(IpAddress::V6(end.high() + (~end.low() == 0 ? 1 : 0),
+                            end.low() + 1));
+      }
+    }
+    for (size_t i = 1; i < set.ranges6().size(); ++i) {
+      ASSERT_LT(set.ranges6()[i - 1].last, set.ranges6()[i].first);
+    }
+    const PrefixSet half =
+        PrefixSet::FromPrefixes(std::span(prefixes).first(prefixes.size() / 2));
+    const PrefixSet rest = PrefixSet::FromPrefixes(
+        std::span(prefixes).subspan(prefixes.size() / 2));
+    const PrefixSet both = PrefixSet::Union(half, rest);
+    EXPECT_TRUE(std::equal(both.ranges6().begin(), both.ranges6().end(),
+                           set.ranges6().begin(), set.ranges6().end()));
+  }
+}
+
+TEST(PrefixSet, KeepsTheFamiliesApart) {
+  const PrefixSet all =
+      PrefixSet::FromPrefixes(std::vector<Prefix>{*Prefix::Parse("::/0")});
+  EXPECT_FALSE(all.empty());
+  EXPECT_TRUE(all.Contains(*IpAddress::Parse("2001:db8::1")));
+  EXPECT_TRUE(all.Contains(IpAddress()));
+  EXPECT_FALSE(all.Contains(*IpAddress::Parse("8.8.8.8")));
+}
+
 TEST(PrefixSet, HoldsNoIpv6Address) {
   const PrefixSet all =
       PrefixSet::FromPrefixes(std::vector<Prefix>{*Prefix::Parse("0.0.0.0/0")});
@@ -132,33 +185,87 @@ bool IsSpecial(const char* text) {
 }
 
 TEST(SpecialPurpose, CoversWhatIsNotOnTheInternet) {
-  for (const char* text :
-       {"0.0.0.0",       "0.255.255.255",   "10.0.0.0",        "10.255.255.255",
-        "100.64.0.0",    "100.127.255.255", "127.0.0.1",       "169.254.1.1",
-        "172.16.0.0",    "172.31.255.255",  "192.0.0.0",       "192.0.0.170",
-        "192.0.0.255",   "192.0.2.0",       "192.0.2.255",     "192.88.99.2",
-        "192.168.0.0",   "192.168.255.255", "198.18.0.0",      "198.19.255.255",
-        "198.51.100.77", "203.0.113.0",     "203.0.113.255",   "224.0.0.0",
-        "239.255.255.9", "240.0.0.0",       "255.255.255.255", "233.252.0.1"}) {
+  for (const char* text : {"0.0.0.0",
+                           "0.255.255.255",
+                           "10.0.0.0",
+                           "10.255.255.255",
+                           "100.64.0.0",
+                           "100.127.255.255",
+                           "127.0.0.1",
+                           "169.254.1.1",
+                           "172.16.0.0",
+                           "172.31.255.255",
+                           "192.0.0.0",
+                           "192.0.0.170",
+                           "192.0.0.255",
+                           "192.0.2.0",
+                           "192.0.2.255",
+                           "192.88.99.2",
+                           "192.168.0.0",
+                           "192.168.255.255",
+                           "198.18.0.0",
+                           "198.19.255.255",
+                           "198.51.100.77",
+                           "203.0.113.0",
+                           "203.0.113.255",
+                           "224.0.0.0",
+                           "239.255.255.9",
+                           "240.0.0.0",
+                           "255.255.255.255",
+                           "233.252.0.1",
+                           "::",
+                           "::1",
+                           "64:ff9b:1::",
+                           "100::",
+                           "100::ffff:ffff:ffff:ffff",
+                           "100:0:0:1::",
+                           "2001::",
+                           "2001:1ff:ffff::",
+                           "2001:2::",
+                           "2001:db8::1",
+                           "2002::",
+                           "2002:ffff::",
+                           "3fff::",
+                           "3fff:fff::",
+                           "5f00::",
+                           "fc00::",
+                           "fd00::1",
+                           "fe80::1",
+                           "febf:ffff::",
+                           "ff02::1"}) {
     EXPECT_TRUE(IsSpecial(text)) << text;
   }
 }
 
 TEST(SpecialPurpose, LeavesTheInternetAlone) {
-  for (const char* text :
-       {"1.0.0.0",        "9.255.255.255",   "11.0.0.0",      "100.63.255.255",
-        "100.128.0.0",    "126.255.255.255", "128.0.0.0",     "169.253.255.255",
-        "169.255.0.0",    "172.15.255.255",  "172.32.0.0",    "192.0.1.0",
-        "192.0.3.0",      "191.255.255.255", "192.88.98.255", "192.88.100.0",
-        "192.167.255.9",  "192.169.0.0",     "198.17.255.1",  "198.20.0.0",
-        "198.51.99.255",  "198.51.101.0",    "203.0.112.255", "203.0.114.0",
-        "223.255.255.25", "8.8.8.8",         "192.31.196.1",  "192.52.193.1",
-        "192.175.48.1"}) {
+  for (const char* text : {"1.0.0.0",          "9.255.255.255",
+                           "11.0.0.0",         "100.63.255.255",
+                           "100.128.0.0",      "126.255.255.255",
+                           "128.0.0.0",        "169.253.255.255",
+                           "169.255.0.0",      "172.15.255.255",
+                           "172.32.0.0",       "192.0.1.0",
+                           "192.0.3.0",        "191.255.255.255",
+                           "192.88.98.255",    "192.88.100.0",
+                           "192.167.255.9",    "192.169.0.0",
+                           "198.17.255.1",     "198.20.0.0",
+                           "198.51.99.255",    "198.51.101.0",
+                           "203.0.112.255",    "203.0.114.0",
+                           "223.255.255.25",   "8.8.8.8",
+                           "192.31.196.1",     "192.52.193.1",
+                           "192.175.48.1",     "::2",
+                           "64:ff9b::808:808", "64:ff9b:2::",
+                           "100:0:0:2::",      "2001:200::",
+                           "2001:db7:ffff::",  "2001:db9::",
+                           "2003::",           "2400::",
+                           "2620:4f:8000::1",  "2606:4700::1111",
+                           "2a00::",           "3ffe:ffff::",
+                           "3fff:1000::",      "5eff::",
+                           "5f01::",           "fbff::"}) {
     EXPECT_FALSE(IsSpecial(text)) << text;
   }
 }
 
-TEST(SpecialPurpose, CoversAsManyAddressesAsTheRegistry) {
+TEST(SpecialPurpose, CoversAsManyIpv4AddressesAsTheRegistry) {
   const uint64_t slash8 = uint64_t{1} << 24;
   EXPECT_EQ(SpecialPurposeSet().size(),
             slash8 * (1 + 1 + 1 + 32) + (uint64_t{1} << 22) +
@@ -169,10 +276,9 @@ TEST(SpecialPurpose, CoversAsManyAddressesAsTheRegistry) {
 TEST(SpecialPurpose, BlocksAscendAndHaveNoHostBits) {
   const auto blocks = SpecialPurposeBlocks();
   for (size_t i = 0; i < blocks.size(); ++i) {
-    const Prefix prefix(IpAddress::V4(blocks[i].first), blocks[i].length);
-    EXPECT_EQ(prefix.first().v4(), blocks[i].first) << blocks[i].ToString();
-    EXPECT_EQ(prefix.last().v4(), blocks[i].last()) << blocks[i].ToString();
-    if (i > 0) {
+    EXPECT_EQ(blocks[i].prefix().first(), blocks[i].first)
+        << blocks[i].ToString();
+    if (i > 0 && blocks[i].first.family() == blocks[i - 1].first.family()) {
       EXPECT_LE(blocks[i - 1].first, blocks[i].first);
     }
   }

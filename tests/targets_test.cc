@@ -286,6 +286,150 @@ TEST(TargetSet, FindsEveryTargetAndNothingElse) {
   }
 }
 
+TEST(TargetSet, FindsEveryIpv6TargetAndNothingElse) {
+  for (const size_t count : {1U, 2U, 3U, 1000U, 20'000U}) {
+    std::mt19937_64 random(count);
+    std::set<IpAddress> chosen;
+    while (chosen.size() < count) {
+      chosen.insert(random() % 2 == 0 ? IpAddress::V6(random() | 1, random())
+                                      : IpAddress::V6(77, random() % 100'000));
+    }
+    const std::vector<IpAddress> all(chosen.begin(), chosen.end());
+    const TargetSet targets(all);
+    EXPECT_EQ(targets.family(), Family::kIpv6);
+    ASSERT_EQ(targets.size(), all.size());
+    for (size_t i = 0; i < all.size(); ++i) {
+      ASSERT_EQ(targets[i], all[i]);
+      ASSERT_EQ(targets.Find(all[i]), i);
+      for (const IpAddress& near :
+           {IpAddress::V6(all[i].high(), all[i].low() - 1),
+            IpAddress::V6(all[i].high(), all[i].low() + 1),
+            IpAddress::V6(all[i].high() + 1, all[i].low())}) {
+        ASSERT_EQ(targets.Find(near).has_value(), chosen.contains(near));
+        ASSERT_EQ(targets.LowerBound(near),
+                  std::lower_bound(all.begin(), all.end(), near) - all.begin());
+      }
+    }
+    EXPECT_FALSE(targets.Find(IpAddress::V4(77)));
+  }
+  EXPECT_EQ(TargetSet().family(), Family::kIpv4);
+}
+
+// Compared with a set of addresses, cut by asking of each.
+TEST(Targets, OfIpv6HoldNothingThatIsForbiddenAndAllElse) {
+  const PrefixSet special = SpecialPurposeSet();
+  for (uint64_t seed = 0; seed < 50; ++seed) {
+    SCOPED_TRACE(seed);
+    std::mt19937_64 random(seed);
+    // Around 2001:db8::/32 and 2002::/16.
+    std::string text;
+    std::set<IpAddress> all;
+    for (int i = 0; i < 2000; ++i) {
+      const IpAddress address = IpAddress::V6(
+          0x2001'0db0'0000'0000 + ((random() & 0xf) << 32 | (random() & 3)) +
+              (random() % 8 == 0 ? uint64_t{1} << 48 : 0),
+          random() & 255);
+      text += address.ToString() + "\n";
+      all.insert(address);
+    }
+    std::vector<Prefix> prefixes = {*Prefix::Parse("0.0.0.0/1")};
+    for (int i = 0; i < 20; ++i) {
+      prefixes.emplace_back(
+          IpAddress::V6(0x2001'0db0'0000'0000 + ((random() & 0xf) << 32),
+                        random() & 255),
+          static_cast<uint8_t>(32 + random() % 97));
+    }
+    const PrefixSet exclusions = PrefixSet::FromPrefixes(prefixes);
+    TargetOptions options;
+    options.exclusions = &exclusions;
+    options.include_special = seed % 5 == 0;
+    const auto loaded = Load(text, options);
+    std::vector<IpAddress> expected;
+    for (const IpAddress& address : all) {
+      if (exclusions.Contains(address)) continue;
+      if (!options.include_special && special.Contains(address)) continue;
+      expected.push_back(address);
+    }
+    ASSERT_TRUE(loaded.ok()) << loaded.status();
+    ASSERT_EQ(loaded->targets.size(), expected.size());
+    for (size_t i = 0; i < expected.size(); ++i) {
+      ASSERT_EQ(loaded->targets[i], expected[i]);
+    }
+    EXPECT_TRUE(AddsUp(*loaded));
+  }
+}
+
+TEST(Targets, OfAMixedListAreThoseOfTheFamilyAskedFor) {
+  const char* const text =
+      "20.0.0.0/23\n2a00::1\n20.9.0.1\n2a00:1::/46\n2a00::1\n";
+  const auto mixed = Load(text);
+  ASSERT_TRUE(absl::IsInvalidArgument(mixed.status()));
+  EXPECT_NE(mixed.status().message().find(
+                "2 lines are of IPv4 and 3 of IPv6; a scan is of one family: "
+                "choose with --ipv4 (-4) or --ipv6 (-6)"),
+            std::string::npos)
+      << mixed.status();
+  TargetOptions options;
+  options.family = Family::kIpv4;
+  const auto ipv4 = Load(text, options);
+  ASSERT_TRUE(ipv4.ok()) << ipv4.status();
+  EXPECT_EQ(ipv4->targets.size(), 3U);
+  EXPECT_EQ(ipv4->targets.family(), Family::kIpv4);
+  EXPECT_TRUE(AddsUp(*ipv4));
+  options.family = Family::kIpv6;
+  const auto ipv6 = Load(text, options);
+  ASSERT_TRUE(ipv6.ok()) << ipv6.status();
+  EXPECT_EQ(ipv6->targets.size(), 5U);
+  EXPECT_EQ(ipv6->counts.duplicates, 1U);
+  EXPECT_EQ(ipv6->targets.family(), Family::kIpv6);
+  EXPECT_TRUE(AddsUp(*ipv6));
+  EXPECT_NE(Load("20.0.0.1\n", options)
+                .status()
+                .message()
+                .find("all are of the other family than IPv6"),
+            std::string::npos);
+}
+
+TEST(Targets, OfIpv6AreRefusedWhereTheyAreTooMany) {
+  const auto many = Load("2000::/3");
+  EXPECT_EQ(many.status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_NE(many.status().message().find("--granularity"), std::string::npos);
+  TargetOptions options;
+  options.granularity = 20;
+  EXPECT_TRUE(Load("2000::/3", options).ok());
+}
+
+TEST(Targets, OfIpv6NameTheBlockThatCutOutMost) {
+  const auto loaded = Load("2a00::8\nfe80::1\nfd00::/62\n");
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->counts.special, 5U);
+  EXPECT_EQ(loaded->counts.special_most, "fc00::/7 (Unique-Local, RFC 4193)");
+}
+
+TEST(Deal, GivesEveryIpv6TargetToOneShardAndOneLane) {
+  TargetOptions options = Lab();
+  options.granularity = 48;
+  const TargetSet targets = Load("2a00::/32", options)->targets;
+  constexpr size_t kShards = 3;
+  constexpr size_t kLanes = 5;
+  std::set<IpAddress> all;
+  for (size_t shard = 0; shard < kShards; ++shard) {
+    const TargetSet share = Deal(targets, shard, kShards);
+    const auto lanes = DealToLanes(share, kLanes);
+    for (size_t lane = 0; lane < kLanes; ++lane) {
+      const double even = 65'536.0 / kShards / kLanes;
+      EXPECT_NEAR(static_cast<double>(lanes[lane].size()), even,
+                  6 * std::sqrt(even));
+      for (size_t i = 0; i < lanes[lane].size(); ++i) {
+        ASSERT_EQ(ShardOf(lanes[lane][i], kShards), shard);
+        ASSERT_EQ(LaneOf(lanes[lane][i], kLanes), lane);
+        ASSERT_TRUE(all.insert(lanes[lane][i]).second);
+      }
+    }
+  }
+  EXPECT_EQ(all.size(), targets.size());
+}
+
 TEST(Deal, GivesEveryTargetToOneShardEvenly) {
   const auto loaded = Load("20.0.0.0/10\n40.1.2.3", Lab());
   const TargetSet& targets = loaded->targets;
@@ -369,7 +513,7 @@ TEST(Exclusions, FailClosed) {
   std::string late;
   for (int i = 0; i < 200'000; ++i) late += "20.0.0.0/8\n";
   for (const std::string& text :
-       {std::string("20.0.0.1/8"), std::string("2001:db8::/32"),
+       {std::string("20.0.0.1/8"), std::string("2001:db8::1/32"),
         std::string("example.org"), late + "20.0.0.x", std::string("\0", 1)}) {
     const TemporaryFile bad(text);
     const auto loaded =

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <iterator>
 #include <utility>
 
 namespace fathom {
@@ -9,15 +10,26 @@ namespace {
 
 constexpr size_t kSlash16s = 65'536;
 
+// Whether what begins at `next` overlaps or touches what ends at `last`.
+bool Touches(uint32_t last, uint32_t next) {
+  // 64 bits, since the last address has no successor in 32.
+  return next <= uint64_t{last} + 1;
+}
+bool Touches(const IpAddress& last, const IpAddress& next) {
+  if (next <= last) return true;
+  const uint64_t low = last.low() + 1;
+  return next == IpAddress::V6(last.high() + (low == 0 ? 1 : 0), low);
+}
+
 // Sorts and merges: what overlaps or touches becomes one.
-void Canonicalize(std::vector<PrefixSet::Range>& ranges) {
+template <typename AnyRange>
+void Canonicalize(std::vector<AnyRange>& ranges) {
   std::sort(ranges.begin(), ranges.end(),
             [](const auto& a, const auto& b) { return a.first < b.first; });
   size_t kept = 0;
-  for (const PrefixSet::Range& range : ranges) {
+  for (const AnyRange& range : ranges) {
     assert(range.first <= range.last);
-    // 64 bits, since the last address has no successor in 32.
-    if (kept > 0 && range.first <= uint64_t{ranges[kept - 1].last} + 1) {
+    if (kept > 0 && Touches(ranges[kept - 1].last, range.first)) {
       ranges[kept - 1].last = std::max(ranges[kept - 1].last, range.last);
     } else {
       ranges[kept++] = range;
@@ -28,7 +40,8 @@ void Canonicalize(std::vector<PrefixSet::Range>& ranges) {
 
 }  // namespace
 
-PrefixSet::PrefixSet(std::vector<Range> ranges) : ranges_(std::move(ranges)) {
+PrefixSet::PrefixSet(std::vector<Range> ranges, std::vector<Range6> ranges6)
+    : ranges_(std::move(ranges)), ranges6_(std::move(ranges6)) {
   before_.reserve(ranges_.size() + 1);
   before_.push_back(0);
   for (const Range& range : ranges_) {
@@ -48,23 +61,37 @@ PrefixSet::PrefixSet(std::vector<Range> ranges) : ranges_(std::move(ranges)) {
 
 PrefixSet PrefixSet::FromPrefixes(std::span<const Prefix> prefixes) {
   std::vector<Range> ranges;
-  ranges.reserve(prefixes.size());
+  std::vector<Range6> ranges6;
   for (const Prefix& prefix : prefixes) {
-    assert(prefix.family() == Family::kIpv4);
-    ranges.push_back({prefix.first().v4(), prefix.last().v4()});
+    if (prefix.family() == Family::kIpv4) {
+      ranges.push_back({prefix.first().v4(), prefix.last().v4()});
+    } else {
+      ranges6.push_back({prefix.first(), prefix.last()});
+    }
   }
-  return FromRanges(std::move(ranges));
+  return FromRanges(std::move(ranges), std::move(ranges6));
 }
 
-PrefixSet PrefixSet::FromRanges(std::vector<Range> ranges) {
+PrefixSet PrefixSet::FromRanges(std::vector<Range> ranges,
+                                std::vector<Range6> ranges6) {
   Canonicalize(ranges);
-  return PrefixSet(std::move(ranges));
+  Canonicalize(ranges6);
+  return PrefixSet(std::move(ranges), std::move(ranges6));
+}
+
+bool PrefixSet::ContainsIpv6(const IpAddress& address) const {
+  const auto after = std::upper_bound(
+      ranges6_.begin(), ranges6_.end(), address,
+      [](const IpAddress& a, const Range6& range) { return a < range.first; });
+  return after != ranges6_.begin() && address <= std::prev(after)->last;
 }
 
 PrefixSet PrefixSet::Union(const PrefixSet& a, const PrefixSet& b) {
   std::vector<Range> ranges(a.ranges().begin(), a.ranges().end());
   ranges.insert(ranges.end(), b.ranges().begin(), b.ranges().end());
-  return FromRanges(std::move(ranges));
+  std::vector<Range6> ranges6(a.ranges6_);
+  ranges6.insert(ranges6.end(), b.ranges6_.begin(), b.ranges6_.end());
+  return FromRanges(std::move(ranges), std::move(ranges6));
 }
 
 IpAddress PrefixSet::operator[](uint64_t index) const {

@@ -11,12 +11,15 @@
 
 namespace fathom {
 
-// A PrefixSet is an immutable set of IPv4 addresses, made from prefixes.
+// A PrefixSet is an immutable set of addresses of both families, made from
+// prefixes.
 //
-// It holds the fewest ascending ranges that say the same, and for each of the
-// 65,536 /16s where in that list to begin. Contains() is thus one look-up, or
-// a short search where a /16 holds several ranges; it stands before the wire,
-// asked for every probe. 256 KiB for the index and 16 bytes a range.
+// Of IPv4 it holds the fewest ascending ranges that say the same, and for each
+// of the 65,536 /16s where in that list to begin. Contains() is thus one
+// look-up, or a short search where a /16 holds several ranges; it stands before
+// the wire, asked for every probe. 256 KiB for the index and 16 bytes a range.
+// Of IPv6 it holds ranges alone, 32 bytes each: there is no index to speak of
+// for so wide a space, and lists are short.
 //
 // Thread safety: immutable, so any number of threads may ask.
 class PrefixSet {
@@ -29,22 +32,30 @@ class PrefixSet {
     friend bool operator==(const Range&, const Range&) = default;
   };
 
+  // The same of IPv6.
+  struct Range6 {
+    IpAddress first;
+    IpAddress last;
+
+    friend bool operator==(const Range6&, const Range6&) = default;
+  };
+
   // The empty set.
-  PrefixSet() : PrefixSet(std::vector<Range>()) {}
+  PrefixSet() : PrefixSet(std::vector<Range>(), {}) {}
 
   // The union of `prefixes`, which may overlap and stand in any order.
-  // REQUIRES: all are IPv4.
   static PrefixSet FromPrefixes(std::span<const Prefix> prefixes);
 
   // The union of `ranges`, which may overlap and stand in any order.
   // REQUIRES: first <= last in each.
-  static PrefixSet FromRanges(std::vector<Range> ranges);
+  static PrefixSet FromRanges(std::vector<Range> ranges,
+                              std::vector<Range6> ranges6 = {});
 
   static PrefixSet Union(const PrefixSet& a, const PrefixSet& b);
 
-  // False for every IPv6 address.
   bool Contains(const IpAddress& address) const {
-    return address.family() == Family::kIpv4 && Contains(address.v4());
+    return address.family() == Family::kIpv4 ? Contains(address.v4())
+                                             : ContainsIpv6(address);
   }
 
   bool Contains(uint32_t address) const {
@@ -65,11 +76,13 @@ class PrefixSet {
     return ranges_[low].first <= address && address <= ranges_[low].last;
   }
 
-  // How many addresses it holds.
-  uint64_t size() const { return before_.back(); }
-  bool empty() const { return size() == 0; }
+  bool empty() const { return size() == 0 && ranges6_.empty(); }
 
-  // The address with `index` smaller ones in the set. REQUIRES: index < size().
+  // How many IPv4 addresses it holds.
+  uint64_t size() const { return before_.back(); }
+
+  // The IPv4 address with `index` smaller ones in the set.
+  // REQUIRES: index < size().
   IpAddress operator[](uint64_t index) const;
 
   // The fewest ranges that make up the set, ascending, with gaps between.
@@ -77,17 +90,21 @@ class PrefixSet {
   std::span<const Range> ranges() const {
     return std::span(ranges_).first(ranges_.size() - 1);
   }
+  std::span<const Range6> ranges6() const { return ranges6_; }
 
  private:
   // Stands at the end of ranges_: no address is both >= first and <= last.
   static constexpr Range kNothing{0xffff'ffff, 0};
 
-  // REQUIRES: `ranges` are canonical.
-  explicit PrefixSet(std::vector<Range> ranges);
+  // REQUIRES: the ranges are canonical.
+  PrefixSet(std::vector<Range> ranges, std::vector<Range6> ranges6);
+
+  bool ContainsIpv6(const IpAddress& address) const;
 
   std::vector<Range> ranges_;     // Canonical, then kNothing.
   std::vector<uint64_t> before_;  // Addresses in the ranges before each.
   std::vector<uint32_t> starts_;  // First range that ends in or past each /16.
+  std::vector<Range6> ranges6_;   // Canonical.
 };
 
 }  // namespace fathom

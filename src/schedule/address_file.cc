@@ -64,7 +64,7 @@ absl::StatusOr<AddressFileSummary> ReadAddressFile(
   summary.path = path;
   AddressListParser parser(name);
   const auto buffer = std::make_unique_for_overwrite<char[]>(kBlock);
-  // At most kBlock / 8: the shortest line that names an address is of 8 bytes.
+  // At most kBlock / 3: the shortest line that names an address is "::".
   std::vector<AddressBlock> blocks;
   while (true) {
     FATHOM_ASSIGN_OR_RETURN(const size_t got,

@@ -36,10 +36,10 @@ bool ReadNumber(const char*& at, uint32_t max, uint32_t& number) {
   return true;
 }
 
-// The fast way through nearly all lines: "a.b.c.d" or "a.b.c.d/n" and a line
-// end, nothing else. Returns where the next line begins, or null if the line
-// needs a closer look. REQUIRES: the text ends in '\n'.
-const char* ReadPlainLine(const char* at, AddressBlock& block,
+// The fast way through nearly all lines of IPv4: "a.b.c.d" or "a.b.c.d/n" and a
+// line end, nothing else. Returns where the next line begins, or null if the
+// line needs a closer look. REQUIRES: the text ends in '\n'.
+const char* ReadPlainIpv4(const char* at, AddressBlock& block,
                           bool& is_prefix) {
   uint32_t address = 0;
   for (int i = 0; i < 4; ++i) {
@@ -57,6 +57,81 @@ const char* ReadPlainLine(const char* at, AddressBlock& block,
   }
   if (*at == '\r') ++at;
   if (*at != '\n') return nullptr;
+  block = {IpAddress::V4(address), static_cast<uint8_t>(length)};
+  return at + 1;
+}
+
+// The digit's value, or -1.
+constexpr int HexDigit(char c) {
+  if (IsDigit(c)) return c - '0';
+  const char lower = static_cast<char>(c | 0x20);
+  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+// Groups of IPv6 as they are read; there are at most eight.
+struct Groups {
+  uint16_t values[8];
+  int count = 0;
+  int gap = -1;  // Before which of them the "::" stands.
+
+  IpAddress ToAddress() const {
+    uint64_t halves[2] = {0, 0};
+    for (int i = 0; i < count; ++i) {
+      const int place = gap >= 0 && i >= gap ? 8 - count + i : i;
+      halves[place / 4] |= uint64_t{values[i]} << (48 - place % 4 * 16);
+    }
+    return IpAddress::V6(halves[0], halves[1]);
+  }
+};
+
+// Reads groups without dotted IPv4 at the end, and moves `at` past them.
+// REQUIRES: what is read ends in something that is neither digit nor colon.
+bool ReadGroups(const char*& at, Groups& groups) {
+  if (at[0] == ':') {
+    if (at[1] != ':') return false;
+    at += 2;
+    groups.gap = 0;
+    if (HexDigit(*at) < 0) return true;
+  }
+  while (true) {
+    int digits = 0;
+    unsigned value = 0;
+    for (int digit = HexDigit(*at); digit >= 0; digit = HexDigit(*++at)) {
+      value = value << 4 | static_cast<unsigned>(digit);
+      if (++digits > 4) return false;
+    }
+    if (digits == 0 || groups.count == 8) return false;
+    groups.values[groups.count++] = static_cast<uint16_t>(value);
+    if (*at != ':') break;
+    ++at;
+    if (*at != ':') continue;
+    if (groups.gap >= 0) return false;
+    ++at;
+    groups.gap = groups.count;
+    if (HexDigit(*at) < 0) break;
+  }
+  return groups.gap >= 0 ? groups.count < 8 : groups.count == 8;
+}
+
+// The same as ReadPlainIpv4() for IPv6: hitlists have ten million such lines.
+const char* ReadPlainIpv6(const char* at, AddressBlock& block,
+                          bool& is_prefix) {
+  Groups groups;
+  if (!ReadGroups(at, groups)) return nullptr;
+  const IpAddress address = groups.ToAddress();
+  uint32_t length = 128;
+  is_prefix = *at == '/';
+  if (is_prefix) {
+    ++at;
+    if (!ReadNumber(at, 128, length)) return nullptr;
+  }
+  if (*at == '\r') ++at;
+  // IPv4 in the form of IPv6 is for the closer look.
+  if (*at != '\n' || address.family() == Family::kIpv4) return nullptr;
+  if (is_prefix &&
+      Prefix(address, static_cast<uint8_t>(length)).first() != address) {
+    return nullptr;
+  }
   block = {address, static_cast<uint8_t>(length)};
   return at + 1;
 }
@@ -75,18 +150,19 @@ std::string_view Strip(std::string_view line) {
 // What may be wrong with a prefix whose address is sound.
 std::string PrefixProblem(const IpAddress& address, std::string_view digits) {
   uint32_t length = 0;
+  const bool ipv4 = address.family() == Family::kIpv4;
   const char* const end = digits.data() + digits.size();
   const auto [stop, error] = std::from_chars(digits.data(), end, length);
-  if (error != std::errc() || stop != end || length > 32) {
-    return "the length of an IPv4 prefix is a number from 0 to 32";
+  if (error != std::errc() || stop != end || length > (ipv4 ? 32 : 128)) {
+    return ipv4 ? "the length of an IPv4 prefix is a number from 0 to 32"
+                : "the length of an IPv6 prefix is a number from 0 to 128";
   }
   return absl::StrCat("host bits are set; did you mean ",
                       Prefix(address, static_cast<uint8_t>(length)).ToString(),
                       " or ", address.ToString(), "?");
 }
 
-// What is wrong with `text`, which is no IPv4 address or prefix, and what to
-// do.
+// What is wrong with `text`, which is no address or prefix, and what to do.
 std::string Problem(std::string_view text) {
   const size_t slash = text.find('/');
   const auto address = IpAddress::Parse(text.substr(0, slash));
@@ -94,8 +170,10 @@ std::string Problem(std::string_view text) {
     return "more than an address or prefix; put one a line, and what else "
            "there is behind a #";
   }
-  if (address && text.find(':') != text.npos) {
-    return "IPv6 is not supported by this version";
+  if (address && address->family() == Family::kIpv4 &&
+      text.find(':') != text.npos) {
+    return absl::StrCat("IPv4 in the form of IPv6; write it as ",
+                        address->ToString());
   }
   if (address) return PrefixProblem(*address, text.substr(slash + 1));
   const size_t dash = text.find('-');
@@ -106,16 +184,19 @@ std::string Problem(std::string_view text) {
     return "not an IPv4 address or prefix; four numbers from 0 to 255 without "
            "leading zeros are wanted";
   }
-  return "not an IPv4 address or prefix; host names and ports are not "
-         "understood";
+  return "not an address or prefix; host names and ports are not understood";
 }
 
 // What `text`, a stripped line, names.
-std::optional<Prefix> ParseIpv4(std::string_view text) {
-  // A colon also stands in the v4-mapped form of IPv6, which Prefix would take
-  // for IPv4: too clever for a list that must not be misread.
-  if (text.find(':') != text.npos) return std::nullopt;
-  return Prefix::Parse(text);
+std::optional<Prefix> ParseText(std::string_view text) {
+  const auto prefix = Prefix::Parse(text);
+  // IPv4 in the v4-mapped form of IPv6 is too clever for a list that must not
+  // be misread.
+  if (prefix && prefix->family() == Family::kIpv4 &&
+      text.find(':') != text.npos) {
+    return std::nullopt;
+  }
+  return prefix;
 }
 
 }  // namespace
@@ -169,10 +250,11 @@ absl::Status AddressListParser::ReadLines(std::string_view lines,
   while (at < end) {
     AddressBlock block;
     bool is_prefix;
-    if (const char* next = ReadPlainLine(at, block, is_prefix)) {
+    const char* next = ReadPlainIpv4(at, block, is_prefix);
+    if (next == nullptr) next = ReadPlainIpv6(at, block, is_prefix);
+    if (next != nullptr) {
       ++counts_.lines;
-      ++(is_prefix ? counts_.prefixes : counts_.addresses);
-      out.push_back(block);
+      Take(block, is_prefix, out);
       at = next;
       continue;
     }
@@ -202,14 +284,20 @@ absl::Status AddressListParser::ReadLine(std::string_view line,
   }
   const std::string_view text = Strip(line);
   if (text.empty()) return absl::OkStatus();
-  const std::optional<Prefix> prefix = ParseIpv4(text);
+  const std::optional<Prefix> prefix = ParseText(text);
   if (!prefix) {
     Reject(text, Problem(text));
     return absl::OkStatus();
   }
-  ++(text.find('/') == text.npos ? counts_.addresses : counts_.prefixes);
-  out.push_back({prefix->first().v4(), prefix->length()});
+  Take({prefix->first(), prefix->length()}, text.find('/') != text.npos, out);
   return absl::OkStatus();
+}
+
+void AddressListParser::Take(const AddressBlock& block, bool is_prefix,
+                             std::vector<AddressBlock>& out) {
+  ++(is_prefix ? counts_.prefixes : counts_.addresses);
+  if (block.first.family() == Family::kIpv6) ++counts_.ipv6;
+  out.push_back(block);
 }
 
 void AddressListParser::Reject(std::string_view text,

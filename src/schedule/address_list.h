@@ -8,12 +8,14 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "fathom/address.h"
 
 namespace fathom {
 
-// The text form of targets and of exclusions: an IPv4 address or prefix a
-// line. `#` begins a comment; blank lines, spaces and tabs around, Windows
-// line ends, a byte-order mark and a missing last line end are all borne.
+// The text form of targets and of exclusions: an address or prefix a line, of
+// IPv4 or IPv6. `#` begins a comment; blank lines, spaces and tabs around,
+// Windows line ends, a byte-order mark and a missing last line end are all
+// borne.
 //
 // The reader is strict, since a line that is passed over is a network that is
 // probed although it asked not to be. It goes on after a bad line only to
@@ -21,8 +23,8 @@ namespace fathom {
 
 // A prefix with no bits past its length.
 struct AddressBlock {
-  uint32_t first;
-  uint8_t length;
+  IpAddress first;
+  uint8_t length;  // At most 32 for IPv4, 128 for IPv6.
 
   friend bool operator==(const AddressBlock&, const AddressBlock&) = default;
 };
@@ -31,6 +33,7 @@ struct AddressListCounts {
   uint64_t lines = 0;      // Of all kinds, comments and blank ones too.
   uint64_t addresses = 0;  // Lines with an address.
   uint64_t prefixes = 0;   // Lines with a prefix.
+  uint64_t ipv6 = 0;       // Of both, lines of IPv6.
   uint64_t bad = 0;        // Lines with something else.
 };
 
@@ -64,6 +67,8 @@ class AddressListParser {
   // Reads one line, or the start of one that is too long.
   // REQUIRES: `line` has no '\n'.
   absl::Status ReadLine(std::string_view line, std::vector<AddressBlock>& out);
+  void Take(const AddressBlock& block, bool is_prefix,
+            std::vector<AddressBlock>& out);
   void Reject(std::string_view text, std::string_view problem);
 
   std::string name_;

@@ -68,4 +68,12 @@ void SortUnique(std::vector<uint32_t>& addresses) {
                   addresses.end());
 }
 
+void SortUnique(std::vector<IpAddress>& addresses) {
+  if (!std::is_sorted(addresses.begin(), addresses.end())) {
+    std::sort(addresses.begin(), addresses.end());
+  }
+  addresses.erase(std::unique(addresses.begin(), addresses.end()),
+                  addresses.end());
+}
+
 }  // namespace fathom

@@ -4,16 +4,22 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "fathom/prefix.h"
 #include "src/base/status_macros.h"
 
 namespace fathom {
 
 absl::StatusOr<Exclusions> LoadExclusions(std::span<const std::string> paths) {
   std::vector<PrefixSet::Range> ranges;
-  const auto take = [&ranges](std::span<const AddressBlock> blocks) {
+  std::vector<PrefixSet::Range6> ranges6;
+  const auto take = [&](std::span<const AddressBlock> blocks) {
     for (const AddressBlock& block : blocks) {
-      const auto host = static_cast<uint32_t>(0xffff'ffffULL >> block.length);
-      ranges.push_back({block.first, block.first | host});
+      const IpAddress last = Prefix(block.first, block.length).last();
+      if (block.first.family() == Family::kIpv4) {
+        ranges.push_back({block.first.v4(), last.v4()});
+      } else {
+        ranges6.push_back({block.first, last});
+      }
     }
     return absl::OkStatus();
   };
@@ -27,7 +33,9 @@ absl::StatusOr<Exclusions> LoadExclusions(std::span<const std::string> paths) {
                             ReadAddressFile(path, take));
     files.push_back(std::move(file));
   }
-  return Exclusions{PrefixSet::FromRanges(std::move(ranges)), std::move(files)};
+  return Exclusions{
+      PrefixSet::FromRanges(std::move(ranges), std::move(ranges6)),
+      std::move(files)};
 }
 
 }  // namespace fathom

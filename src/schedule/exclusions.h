@@ -11,7 +11,8 @@
 
 namespace fathom {
 
-// The addresses that asked not to be probed, and where that is written.
+// The addresses of both families that asked not to be probed, and where that is
+// written.
 struct Exclusions {
   PrefixSet set;
   std::vector<AddressFileSummary> files;

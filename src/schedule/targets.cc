@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <cassert>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "fathom/block.h"
 #include "src/base/hash.h"
 #include "src/base/status_macros.h"
 #include "src/net/special_purpose.h"
@@ -17,30 +19,80 @@
 namespace fathom {
 namespace {
 
-absl::StatusOr<AddressFileSummary> ReadAddresses(
-    const TargetOptions& options, std::vector<uint32_t>& addresses) {
-  const Sampler sampler(options.seed, options.per_prefix);
-  return ReadAddressFile(
-      options.path, [&](std::span<const AddressBlock> blocks) {
-        for (const AddressBlock& block : blocks) {
-          const uint64_t more = sampler.CountIn(block);
-          if (more > options.max_targets - addresses.size()) {
-            return absl::ResourceExhaustedError(absl::StrCat(
-                "read ", options.path, ": it stands for more than ",
-                options.max_targets,
-                " addresses; give fewer prefixes or fewer addresses a prefix"));
-          }
-          sampler.Choose(block, addresses);
-        }
-        return absl::OkStatus();
-      });
+const char* NameOf(Family family) {
+  return family == Family::kIpv4 ? "IPv4" : "IPv6";
 }
 
-// Takes what is in `set` out of the ascending `addresses`; returns how many.
-uint64_t CutOut(const PrefixSet& set, std::vector<uint32_t>& addresses) {
+// The addresses that a list stands for: those of one family, that of the
+// options or else of its first line. Those of the other are for counting only.
+class Reader {
+ public:
+  explicit Reader(const TargetOptions& options)
+      : options_(options),
+        sampler_({.seed = options.seed,
+                  .count = options.per_prefix,
+                  .granularity = options.granularity}),
+        family_(options.family) {}
+
+  absl::StatusOr<AddressFileSummary> Read() {
+    FATHOM_ASSIGN_OR_RETURN(AddressFileSummary file,
+                            ReadAddressFile(options_.path, [this](auto blocks) {
+                              for (const AddressBlock& block : blocks) {
+                                FATHOM_RETURN_IF_ERROR(Take(block));
+                              }
+                              return absl::OkStatus();
+                            }));
+    const AddressListCounts& counts = file.counts;
+    const uint64_t ipv4 = counts.addresses + counts.prefixes - counts.ipv6;
+    if (options_.family || ipv4 == 0 || counts.ipv6 == 0) return file;
+    return absl::InvalidArgumentError(
+        absl::StrCat("read ", options_.path, ": ", ipv4,
+                     " lines are of IPv4 and ", counts.ipv6,
+                     " of IPv6; a scan is of one family: choose with --ipv4 "
+                     "(-4) or --ipv6 (-6)"));
+  }
+
+  std::vector<uint32_t>& ipv4() { return ipv4_; }
+  std::vector<IpAddress>& ipv6() { return ipv6_; }
+  Family family() const { return family_.value_or(Family::kIpv4); }
+
+ private:
+  absl::Status Take(const AddressBlock& block) {
+    const Family family = block.first.family();
+    if (!family_) family_ = family;
+    if (family != *family_) return absl::OkStatus();
+    const size_t held = ipv4_.size() + ipv6_.size();
+    if (sampler_.CountIn(block) > options_.max_targets - held) {
+      return absl::ResourceExhaustedError(absl::StrCat(
+          "read ", options_.path, ": it stands for more than ",
+          options_.max_targets, " addresses; give fewer prefixes, ",
+          family == Family::kIpv4 ? "" : "a coarser --granularity, ",
+          "or fewer addresses a prefix"));
+    }
+    if (family == Family::kIpv4) {
+      sampler_.Choose(block, ipv4_);
+    } else {
+      sampler_.Choose(block, ipv6_);
+    }
+    return absl::OkStatus();
+  }
+
+  const TargetOptions& options_;
+  const Sampler sampler_;
+  std::optional<Family> family_;
+  // One of them is empty.
+  std::vector<uint32_t> ipv4_;
+  std::vector<IpAddress> ipv6_;
+};
+
+// Takes what is in the ascending `ranges` out of the ascending `addresses`;
+// returns how many.
+template <typename Range, typename Address>
+uint64_t CutOut(std::span<const Range> ranges,
+                std::vector<Address>& addresses) {
   auto kept = addresses.begin();
   auto from = addresses.begin();
-  for (const PrefixSet::Range& range : set.ranges()) {
+  for (const Range& range : ranges) {
     const auto first = std::lower_bound(from, addresses.end(), range.first);
     kept = from == kept ? first : std::move(from, first, kept);
     from = std::upper_bound(first, addresses.end(), range.last);
@@ -51,15 +103,42 @@ uint64_t CutOut(const PrefixSet& set, std::vector<uint32_t>& addresses) {
   return cut;
 }
 
+uint64_t CutOut(const PrefixSet& set, std::vector<uint32_t>& addresses) {
+  return CutOut(set.ranges(), addresses);
+}
+uint64_t CutOut(const PrefixSet& set, std::vector<IpAddress>& addresses) {
+  return CutOut(set.ranges6(), addresses);
+}
+
+// The number that an IPv4 address is held as, or the IPv6 address itself.
+template <typename Address>
+Address HeldAs(const IpAddress& address);
+template <>
+uint32_t HeldAs(const IpAddress& address) {
+  return address.v4();
+}
+template <>
+IpAddress HeldAs(const IpAddress& address) {
+  return address;
+}
+
+template <typename Address>
+constexpr Family kFamilyOf =
+    std::is_same_v<Address, uint32_t> ? Family::kIpv4 : Family::kIpv6;
+
 // The special-purpose block that holds most of the ascending `addresses`.
-std::string MostCommonBlock(const std::vector<uint32_t>& addresses) {
+template <typename Address>
+std::string MostCommonBlock(const std::vector<Address>& addresses) {
   int64_t most = 0;
   std::string name;
   for (const SpecialPurposeBlock& block : SpecialPurposeBlocks()) {
-    const auto first =
-        std::lower_bound(addresses.begin(), addresses.end(), block.first);
+    if (block.first.family() != kFamilyOf<Address>) continue;
+    const auto first = std::lower_bound(addresses.begin(), addresses.end(),
+                                        HeldAs<Address>(block.first));
     const auto count =
-        std::upper_bound(first, addresses.end(), block.last()) - first;
+        std::upper_bound(first, addresses.end(),
+                         HeldAs<Address>(block.prefix().last())) -
+        first;
     if (count <= most) continue;
     most = count;
     name = block.ToString();
@@ -72,8 +151,14 @@ absl::Status NothingLeft(const TargetOptions& options,
   const TargetCounts& counts = loaded.counts;
   std::string text = absl::StrCat("read ", options.path, ": ");
   if (counts.chosen == 0) {
-    absl::StrAppend(&text, "no target in ", loaded.file.counts.lines,
-                    " lines; put an IPv4 address or prefix a line");
+    const AddressListCounts& lines = loaded.file.counts;
+    absl::StrAppend(&text, "no target in ", lines.lines, " lines; ");
+    if (lines.addresses + lines.prefixes > 0) {
+      absl::StrAppend(&text, "all are of the other family than ",
+                      NameOf(*options.family));
+    } else {
+      absl::StrAppend(&text, "put an address or prefix a line");
+    }
     return absl::InvalidArgumentError(text);
   }
   absl::StrAppend(&text, "no target is left of ", counts.chosen, ": ",
@@ -86,12 +171,35 @@ absl::Status NothingLeft(const TargetOptions& options,
   return absl::InvalidArgumentError(text);
 }
 
-// What decides who has an address: its /24, or its /64. Salted, since others
-// hash addresses too.
+// Cuts out what may not be probed, and counts it.
+template <typename Address>
+absl::Status Settle(const TargetOptions& options,
+                    std::vector<Address>& addresses, LoadedTargets& loaded) {
+  TargetCounts& counts = loaded.counts;
+  counts.chosen = addresses.size();
+  SortUnique(addresses);
+  counts.duplicates = counts.chosen - addresses.size();
+  if (options.exclusions != nullptr) {
+    counts.excluded = CutOut(*options.exclusions, addresses);
+  }
+  if (!options.include_special) {
+    counts.special_most = MostCommonBlock(addresses);
+    counts.special = CutOut(SpecialPurposeSet(), addresses);
+  }
+  if (addresses.empty()) return NothingLeft(options, loaded);
+  // A list of many repeats would go on holding their room.
+  if (addresses.capacity() / 2 > addresses.size()) addresses.shrink_to_fit();
+  loaded.targets = TargetSet(std::move(addresses));
+  return absl::OkStatus();
+}
+
+// What decides who has an address: its block. Salted, since others hash
+// addresses too.
 uint64_t DealHash(const IpAddress& address) {
   constexpr uint64_t kSalt = 0x6465616c;
-  if (address.family() == Family::kIpv4) return Mix(address.v4() >> 8 ^ kSalt);
-  return Mix(address.high() ^ Mix(kSalt));
+  const uint64_t block = BlockNumber(address);
+  if (address.family() == Family::kIpv4) return Mix(block ^ kSalt);
+  return Mix(block ^ Mix(kSalt));
 }
 
 // For a share of so many, and a little more.
@@ -107,23 +215,11 @@ absl::StatusOr<LoadedTargets> LoadTargets(const TargetOptions& options) {
         "choose targets: at least one address a prefix is needed");
   }
   LoadedTargets loaded;
-  TargetCounts& counts = loaded.counts;
-  std::vector<uint32_t> addresses;
-  FATHOM_ASSIGN_OR_RETURN(loaded.file, ReadAddresses(options, addresses));
-  counts.chosen = addresses.size();
-  SortUnique(addresses);
-  counts.duplicates = counts.chosen - addresses.size();
-  if (options.exclusions != nullptr) {
-    counts.excluded = CutOut(*options.exclusions, addresses);
-  }
-  if (!options.include_special) {
-    counts.special_most = MostCommonBlock(addresses);
-    counts.special = CutOut(SpecialPurposeSet(), addresses);
-  }
-  if (addresses.empty()) return NothingLeft(options, loaded);
-  // A list of many repeats would go on holding their room.
-  if (addresses.capacity() / 2 > addresses.size()) addresses.shrink_to_fit();
-  loaded.targets = TargetSet(std::move(addresses));
+  Reader reader(options);
+  FATHOM_ASSIGN_OR_RETURN(loaded.file, reader.Read());
+  FATHOM_RETURN_IF_ERROR(reader.family() == Family::kIpv4
+                             ? Settle(options, reader.ipv4(), loaded)
+                             : Settle(options, reader.ipv6(), loaded));
   return loaded;
 }
 
@@ -136,43 +232,43 @@ size_t LaneOf(const IpAddress& address, size_t lanes) {
   return static_cast<size_t>((DealHash(address) & 0xffffffff) * lanes >> 32);
 }
 
-std::vector<TargetSet> DealToLanes(const TargetSet& targets, size_t lanes) {
-  std::vector<std::vector<uint32_t>> shares(lanes);
-  for (auto& share : shares) share.reserve(RoomFor(targets, lanes));
+namespace {
+
+// The targets dealt to so many, each to that which `whose` says.
+template <typename Address, typename Whose>
+std::vector<TargetSet> DealBy(const TargetSet& targets, size_t shares,
+                              const Whose& whose) {
+  std::vector<std::vector<Address>> lists(shares);
+  for (auto& list : lists) list.reserve(RoomFor(targets, shares));
   for (size_t i = 0; i < targets.size(); ++i) {
     const IpAddress target = targets[i];
-    shares[LaneOf(target, lanes)].push_back(target.v4());
+    lists[whose(target)].push_back(HeldAs<Address>(target));
   }
   std::vector<TargetSet> dealt;
-  for (auto& share : shares) dealt.emplace_back(std::move(share));
+  for (auto& list : lists) dealt.emplace_back(std::move(list));
   return dealt;
 }
 
-TargetSet Deal(const TargetSet& targets, size_t shard, size_t shards) {
-  assert(shard < shards);
-  std::vector<uint32_t> share;
+template <typename Address>
+TargetSet ShareOf(const TargetSet& targets, size_t shard, size_t shards) {
+  std::vector<Address> share;
   share.reserve(RoomFor(targets, shards));
   for (size_t i = 0; i < targets.size(); ++i) {
     const IpAddress target = targets[i];
-    if (ShardOf(target, shards) == shard) share.push_back(target.v4());
+    if (ShardOf(target, shards) == shard) {
+      share.push_back(HeldAs<Address>(target));
+    }
   }
   return TargetSet(std::move(share));
 }
 
-std::optional<size_t> TargetSet::Find(const IpAddress& address) const {
-  if (address.family() != Family::kIpv4) return std::nullopt;
-  const size_t index = LowerBound(address);
-  if (index == size() || addresses_[index] != address.v4()) return std::nullopt;
-  return index;
-}
-
-size_t TargetSet::LowerBound(const IpAddress& address) const {
-  if (empty()) return 0;
-  // A binary search without branches to mispredict, which asks for both places
-  // where it may look next: millions of targets are in no cache.
-  const uint32_t wanted = address.v4();
-  const uint32_t* base = addresses_.data();
-  for (size_t length = addresses_.size(); length > 1;) {
+// A binary search without branches to mispredict, which asks for both places
+// where it may look next: millions of targets are in no cache.
+template <typename Address>
+size_t LowerBoundIn(const std::vector<Address>& addresses,
+                    const Address& wanted) {
+  const Address* base = addresses.data();
+  for (size_t length = addresses.size(); length > 1;) {
     const size_t half = length / 2;
     length -= half;
     __builtin_prefetch(base + length / 2);
@@ -180,7 +276,39 @@ size_t TargetSet::LowerBound(const IpAddress& address) const {
     base = base[half] <= wanted ? base + half : base;
   }
   // Now the last that is not above, or the first of all.
-  return static_cast<size_t>(base - addresses_.data()) + (*base < wanted);
+  return static_cast<size_t>(base - addresses.data()) +
+         (*base < wanted ? 1 : 0);
+}
+
+}  // namespace
+
+std::vector<TargetSet> DealToLanes(const TargetSet& targets, size_t lanes) {
+  const auto whose = [lanes](const IpAddress& target) {
+    return LaneOf(target, lanes);
+  };
+  return targets.family() == Family::kIpv4
+             ? DealBy<uint32_t>(targets, lanes, whose)
+             : DealBy<IpAddress>(targets, lanes, whose);
+}
+
+TargetSet Deal(const TargetSet& targets, size_t shard, size_t shards) {
+  assert(shard < shards);
+  return targets.family() == Family::kIpv4
+             ? ShareOf<uint32_t>(targets, shard, shards)
+             : ShareOf<IpAddress>(targets, shard, shards);
+}
+
+std::optional<size_t> TargetSet::Find(const IpAddress& address) const {
+  if (empty() || address.family() != family()) return std::nullopt;
+  const size_t index = LowerBound(address);
+  if (index == size() || (*this)[index] != address) return std::nullopt;
+  return index;
+}
+
+size_t TargetSet::LowerBound(const IpAddress& address) const {
+  if (empty()) return 0;
+  return ipv6_.empty() ? LowerBoundIn(ipv4_, address.v4())
+                       : LowerBoundIn(ipv6_, address);
 }
 
 }  // namespace fathom

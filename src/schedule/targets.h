@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,10 +18,14 @@ namespace fathom {
 // From lists of addresses and prefixes to the TargetSet of a scan.
 
 struct TargetOptions {
-  std::string path;  // A file, or "-" for standard input.
+  std::string path{};  // A file, or "-" for standard input.
+  // Which lines to take; unset, all must be of one family.
+  std::optional<Family> family{};
   uint64_t seed = 0;
-  // How many addresses stand for each /24 of a prefix, or for a longer prefix.
+  // How many addresses stand for each unit of a prefix, or for a longer prefix:
+  // a /24 of IPv4, of IPv6 what the granularity says (see sampler.h).
   uint32_t per_prefix = 1;
+  uint8_t granularity = 0;
   // What may not be probed; may be null. Must outlive the call.
   const PrefixSet* exclusions = nullptr;
   // Keep special-purpose addresses: only for labs.
@@ -50,12 +55,13 @@ struct LoadedTargets {
 // Reads the list at options.path (see address_list.h). An address stands for
 // itself, a prefix for some chosen by seed (see sampler.h). Errors name the
 // file and the first bad lines; a list that leaves nothing to probe is one.
-// It takes some nine bytes an address while it runs, and keeps four.
+// It takes some nine bytes an address while it runs, and keeps four; of IPv6 up
+// to 32 while its list grows, and keeps 16.
 absl::StatusOr<LoadedTargets> LoadTargets(const TargetOptions& options);
 
-// Whose share of `shards` an address belongs to: even, and a matter of its /24
-// (of IPv6: its /64) alone, so that what shares a path stays together, whoever
-// asks.
+// Whose share of `shards` an address belongs to: even, and a matter of its
+// block alone (see fathom/block.h), so that what shares a path stays together,
+// whoever asks.
 size_t ShardOf(const IpAddress& address, size_t shards);
 
 // The share of `shard`. REQUIRES: shard < shards.
