@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <compare>
 #include <map>
 #include <memory>
 #include <random>
@@ -22,12 +21,33 @@ namespace {
 
 const Instant kStart{std::chrono::seconds(1'700'000'000)};
 
-TargetSet SomeTargets(size_t count, uint64_t seed) {
-  std::set<uint32_t> addresses;
-  for (uint64_t i = 0; addresses.size() < count; ++i) {
-    addresses.insert(static_cast<uint32_t>(Derive(seed, i)));
+// The address of either family that this network gives a number, ascending, and
+// back. Those whose numbers differ in the last octet only do so as well.
+IpAddress AddressOf(Family family, uint32_t number) {
+  if (family == Family::kIpv4) return IpAddress::V4(number);
+  return IpAddress::V6(0x2a00'0000'0000'0000 | uint64_t{number & ~255U} << 16,
+                       number & 255);
+}
+uint32_t NumberOf(const IpAddress& address) {
+  if (address.family() == Family::kIpv4) return address.v4();
+  return (static_cast<uint32_t>(address.high() >> 16) & ~255U) |
+         (static_cast<uint32_t>(address.low()) & 255);
+}
+
+TargetSet SomeTargets(size_t count, uint64_t seed,
+                      Family family = Family::kIpv4) {
+  std::set<uint32_t> numbers;
+  for (uint64_t i = 0; numbers.size() < count; ++i) {
+    numbers.insert(static_cast<uint32_t>(Derive(seed, i)));
   }
-  return TargetSet(std::vector<uint32_t>(addresses.begin(), addresses.end()));
+  if (family == Family::kIpv4) {
+    return TargetSet(std::vector<uint32_t>(numbers.begin(), numbers.end()));
+  }
+  std::vector<IpAddress> addresses;
+  for (const uint32_t number : numbers) {
+    addresses.push_back(AddressOf(family, number));
+  }
+  return TargetSet(std::move(addresses));
 }
 
 // How the network answers.
@@ -36,7 +56,7 @@ enum class Answers { kNone, kAll, kSome, kTwice };
 // Routes are chains of hashed addresses that share their first hops, with a
 // destination that may answer.
 std::optional<Reply> AnswerTo(const Probe& probe, Instant now) {
-  const uint32_t target = probe.target.v4();
+  const uint32_t target = NumberOf(probe.target);
   const uint32_t distance = 4 + Mix(target) % 20;
   const uint32_t ttl = probe.ttl.value();
   Reply reply;
@@ -54,14 +74,15 @@ std::optional<Reply> AnswerTo(const Probe& probe, Instant now) {
   const uint64_t router = Derive(branch, ttl);
   if (router % 5 == 0) return std::nullopt;
   reply.icmp_type = 11;
-  reply.responder = IpAddress::V4(static_cast<uint32_t>(router >> 32));
+  reply.responder =
+      AddressOf(probe.target.family(), static_cast<uint32_t>(router >> 32));
   return reply;
 }
 
 using Sequence = std::vector<Probe>;
 
-std::tuple<uint32_t, uint8_t, uint16_t> Key(const Probe& probe) {
-  return {probe.target.v4(), probe.ttl.value(), probe.flow.value()};
+std::tuple<IpAddress, uint8_t, uint16_t> Key(const Probe& probe) {
+  return {probe.target, probe.ttl.value(), probe.flow.value()};
 }
 
 struct Conditions {
@@ -172,16 +193,18 @@ bool MayBeProbed(const IpAddress& address, const TargetSet& targets,
                  const StrategyOptions& options) {
   if (targets.Find(address)) return true;
   if (!options.allowed || !options.allowed(address)) return false;
-  const uint32_t first = address.v4() & ~255U;
-  const size_t index = targets.LowerBound(IpAddress::V4(first));
-  return index < targets.size() && (targets[index].v4() & ~255U) == first;
+  const auto first = [](const IpAddress& a) {
+    return IpAddress::V6(a.high(), a.low() & ~uint64_t{255});
+  };
+  const size_t index = targets.LowerBound(first(address));
+  return index < targets.size() && first(targets[index]) == first(address);
 }
 
 // Sends nothing more often than it says, and nothing that was not asked for.
 void ExpectWithinBounds(const StrategyModule& module, const Sequence& sent,
                         const TargetSet& targets,
                         const StrategyOptions& options) {
-  std::map<std::tuple<uint32_t, uint8_t, uint16_t>, int> times;
+  std::map<std::tuple<IpAddress, uint8_t, uint16_t>, int> times;
   for (const Probe& probe : sent) {
     ASSERT_TRUE(MayBeProbed(probe.target, targets, options))
         << probe.target.ToString();
@@ -198,6 +221,7 @@ struct Subject {
   std::string name;
   StrategyModule module;
   void (*refine)(StrategyOptions&);
+  Family family = Family::kIpv4;
 };
 
 void Fill(StrategyOptions& o) {
@@ -222,7 +246,7 @@ std::vector<Subject> Subjects() {
     subjects.push_back({name, module, none});
   }
   const auto sweep = Register<StrategyModule>::Find("sweep");
-  if (!sweep.ok()) return subjects;
+  if (!sweep.ok()) return {};
   const auto add = [&](const char* name, void (*refine)(StrategyOptions&)) {
     subjects.push_back({name, *sweep, refine});
   };
@@ -234,12 +258,22 @@ std::vector<Subject> Subjects() {
     LeaveOff(o);
     o.router_pps = 100;
   });
+  // All of it over IPv6 as well.
+  for (size_t i = 0, count = subjects.size(); i < count; ++i) {
+    Subject subject = subjects[i];
+    subject.name += "_ipv6";
+    subject.family = Family::kIpv6;
+    subjects.push_back(subject);
+  }
   return subjects;
 }
 
 class StrategyConformance : public testing::TestWithParam<Subject> {
  protected:
   static const StrategyModule& module() { return GetParam().module; }
+  static TargetSet SomeTargets(size_t count, uint64_t seed) {
+    return fathom::SomeTargets(count, seed, GetParam().family);
+  }
   static StrategyOptions Options(uint8_t min_ttl, uint8_t max_ttl,
                                  uint64_t seed = 1) {
     StrategyOptions options = fathom::Options(min_ttl, max_ttl, seed);
@@ -277,7 +311,7 @@ TEST_P(StrategyConformance, KeepsToTheAddressesThatAreAllowed) {
   const TargetSet targets = SomeTargets(200, 9);
   StrategyOptions options = Options(1, 32);
   options.allowed = [](const IpAddress& address) {
-    return Mix(address.v4()) % 3 == 0;
+    return Mix(NumberOf(address)) % 3 == 0;
   };
   ExpectWithinBounds(module(), RunToTheEnd(module(), targets, options), targets,
                      options);
@@ -313,12 +347,14 @@ TEST_P(StrategyConformance, BearsRepliesToProbesItNeverSent) {
   ASSERT_TRUE(strategy.ok());
   std::vector<Reply> strange;
   for (const uint8_t ttl : {0, 1, 2, 21, 255}) {
-    for (const uint32_t address : {0U, targets[7].v4(), ~0U}) {
-      Reply reply;
-      reply.probe = {IpAddress::V4(address), Ttl(ttl), FlowId(9999)};
-      reply.responder = IpAddress::V4(~address);
-      reply.received = kStart;
-      strange.push_back(reply);
+    for (const uint32_t number : {0U, NumberOf(targets[7]), ~0U}) {
+      for (const Family family : {Family::kIpv4, Family::kIpv6}) {
+        Reply reply;
+        reply.probe = {AddressOf(family, number), Ttl(ttl), FlowId(9999)};
+        reply.responder = AddressOf(family, ~number);
+        reply.received = kStart;
+        strange.push_back(reply);
+      }
     }
   }
   strange.emplace_back();
@@ -346,7 +382,7 @@ TEST(Sweep, RepeatsEveryProbeAsOftenAsAsked) {
     StrategyOptions options = Options(3, 21);
     options.probes = probes;
     const Sequence sent = RunToTheEnd(*module, targets, options);
-    std::map<std::tuple<uint32_t, uint8_t, uint16_t>, int> times;
+    std::map<std::tuple<IpAddress, uint8_t, uint16_t>, int> times;
     for (const Probe& probe : sent) ++times[Key(probe)];
     EXPECT_EQ(times.size(), 40U * 19);
     for (const auto& [key, count] : times) EXPECT_EQ(count, probes);

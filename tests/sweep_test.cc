@@ -271,9 +271,9 @@ TEST(Neighborhood, KnowsAnAreaBeforeItKnowsAll) {
                             .responder = IpAddress::V4(responder)});
     }
   }
-  EXPECT_TRUE(neighborhood.IsKnown(1, 0x0a0fffff));
-  EXPECT_FALSE(neighborhood.IsKnown(1, 0x14000000));
-  EXPECT_FALSE(neighborhood.IsKnown(2, 0x0a000000));
+  EXPECT_TRUE(neighborhood.IsKnown(1, IpAddress::V4(0x0a0fffff)));
+  EXPECT_FALSE(neighborhood.IsKnown(1, IpAddress::V4(0x14000000)));
+  EXPECT_FALSE(neighborhood.IsKnown(2, IpAddress::V4(0x0a000000)));
   EXPECT_FALSE(neighborhood.IsKnownEverywhere(1));
 }
 

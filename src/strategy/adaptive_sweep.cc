@@ -160,7 +160,7 @@ AdaptiveSweep::AdaptiveSweep(const TargetSet& targets,
 void AdaptiveSweep::Observe(std::span<const Reply> replies) {
   for (const Reply& reply : replies) {
     if (reply.probe.flow != FlowId(0) ||
-        reply.probe.target.family() != Family::kIpv4) {
+        reply.probe.target.family() != targets_.family()) {
       continue;
     }
     const size_t place = size_t{reply.probe.ttl.value()} - min_ttl_;
@@ -196,7 +196,7 @@ size_t AdaptiveSweep::TakeFromStream(Stream& stream, Instant now,
   size_t written = 0;
   while (stream.share >= 1 && Left(stream) > 0 && written < out.size()) {
     const IpAddress target = targets_[TargetAt(stream)];
-    if (covered && neighborhood_.IsKnown(ttl, target.v4())) {
+    if (covered && neighborhood_.IsKnown(ttl, target)) {
       ++left_off_;
     } else {
       stream.held = limits_ && !limits_->May(place, now);

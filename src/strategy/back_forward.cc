@@ -21,7 +21,7 @@
 // Memory for 16 million targets, in MB: 64 targets, 128 traces; walks, at most
 // 458,752 of them in a table of 2^19 places, 55, and 28 more as it grows; what
 // was sent and is waited for 17; 3.7 million routers 122, and 61 more as their
-// table grows. In all 475 at most.
+// table grows. In all 475 at most; 667 of IPv6, whose targets are longer.
 
 #include <algorithm>
 #include <array>
@@ -63,6 +63,7 @@ class BackForward final : public Strategy {
  public:
   BackForward(const TargetSet& targets, const StrategyOptions& options)
       : targets_(targets),
+        ipv4_(targets.family() == Family::kIpv4),
         min_ttl_(options.min_ttl.value()),
         max_ttl_(std::min<int>(options.max_ttl.value(), kLastTtl)),
         min_yield_(static_cast<Yields::Share>(1000 * options.min_yield)),
@@ -96,6 +97,10 @@ class BackForward final : public Strategy {
   PathWalk::Bounds BoundsOf(uint32_t index) const {
     return {min_ttl_, max_ttl_, uint64_t{index} << 8, min_yield_};
   }
+  uint32_t KeyOf(uint32_t index) const {
+    return ipv4_ ? targets_[index].v4() : index;
+  }
+  std::optional<uint32_t> KeyOf(const IpAddress& target) const;
   bool BeginOne();
   int GuessEnd() const;
   Probe Send(Instant now, uint32_t index, int ttl);
@@ -104,13 +109,15 @@ class BackForward final : public Strategy {
   void LearnRtt(Nanos rtt);
 
   const TargetSet& targets_;
+  const bool ipv4_;
   const int min_ttl_;
   const int max_ttl_;
   const Yields::Share min_yield_;
   const SpreadOrder order_;
   Traces traces_;
   PathWalk::Knowledge knowledge_;
-  // By address, so that a reply finds its walk without a search of targets.
+  // By address, so that a reply finds its walk without a search of targets; of
+  // IPv6, to be as small, by index, and a search it is.
   absl::flat_hash_map<uint32_t, Walk> walks_;
   std::deque<uint32_t> ready_;  // Indices of walks that wait for nothing.
   std::deque<Sent> sent_at_;    // In order of time, at most two a walk.
@@ -133,6 +140,17 @@ int BackForward::GuessEnd() const {
   return static_cast<int>(end) - 1;
 }
 
+// Of what may be no target.
+std::optional<uint32_t> BackForward::KeyOf(const IpAddress& target) const {
+  if (ipv4_) {
+    if (target.family() != Family::kIpv4) return std::nullopt;
+    return target.v4();
+  }
+  const auto index = targets_.Find(target);
+  if (!index) return std::nullopt;
+  return static_cast<uint32_t>(*index);
+}
+
 bool BackForward::BeginOne() {
   if (walks_.size() >= std::min(kFirstWalks + ended_, kMostWalks)) return false;
   while (place_ < order_.places()) {
@@ -140,7 +158,7 @@ bool BackForward::BeginOne() {
     if (!place) continue;
     const auto index = static_cast<uint32_t>(*place);
     traces_.Begin(index);
-    walks_.try_emplace(targets_[index].v4(),
+    walks_.try_emplace(KeyOf(index),
                        Walk{index, PathWalk(traces_.Around(index), GuessEnd(),
                                             BoundsOf(index))});
     ready_.push_back(index);
@@ -168,7 +186,7 @@ size_t BackForward::Next(Instant now, std::span<Probe> out) {
     if (ready_.empty() && !BeginOne()) break;
     const uint32_t index = ready_.front();
     ready_.pop_front();
-    Walk& walk = walks_.find(targets_[index].v4())->second;
+    Walk& walk = walks_.find(KeyOf(index))->second;
     const auto step = walk.path.Next(knowledge_, BoundsOf(index));
     if (!walk.path.waiting()) End(walk);
     if (step.back != 0) out[written++] = Send(now, index, step.back);
@@ -184,14 +202,14 @@ void BackForward::End(const Walk& walk) {
   traces_.Finish(index, path);
   ++ends_[static_cast<size_t>(HighestTtl(path.answered))];
   ++ended_;
-  walks_.erase(targets_[index].v4());
+  walks_.erase(KeyOf(index));
 }
 
 void BackForward::Expire(Instant now) {
   for (; !sent_at_.empty() && now - sent_at_.front().when >= wait_;
        sent_at_.pop_front()) {
     const Sent& sent = sent_at_.front();
-    const auto found = walks_.find(targets_[sent.index].v4());
+    const auto found = walks_.find(KeyOf(sent.index));
     if (found == walks_.end()) continue;
     PathWalk& path = found->second.path;
     if (!path.Awaits(sent.ttl)) continue;
@@ -204,8 +222,9 @@ void BackForward::Observe(std::span<const Reply> replies) {
   for (const Reply& reply : replies) {
     const int ttl = reply.probe.ttl.value();
     if (ttl < min_ttl_ || ttl > max_ttl_) continue;
-    if (reply.probe.target.family() != Family::kIpv4) continue;
-    const auto found = walks_.find(reply.probe.target.v4());
+    const auto key = KeyOf(reply.probe.target);
+    if (!key) continue;
+    const auto found = walks_.find(*key);
     if (found == walks_.end()) continue;
     LearnRtt(reply.rtt);
     PathWalk& path = found->second.path;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cassert>
 
+#include "fathom/block.h"
+
 namespace fathom {
 namespace {
 
@@ -76,7 +78,7 @@ void LimitWatch::Answered(size_t place, const IpAddress& responder) {
   ++p.epoch_answered;
   if (p.routers == kMaxRouters) return;
   const auto end = p.seen.begin() + static_cast<ptrdiff_t>(p.routers);
-  const uint32_t router = responder.v4();
+  const uint32_t router = ShortNumber(responder);
   if (std::find(p.seen.begin(), end, router) != end) return;
   p.seen[p.routers++] = router;
 }

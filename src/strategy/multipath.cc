@@ -25,6 +25,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "fathom/block.h"
 #include "fathom/registry.h"
 #include "fathom/strategy.h"
 #include "src/base/hash.h"
@@ -55,11 +56,10 @@ constexpr uint32_t kVisits = 2;
 constexpr Nanos kShortestWait = std::chrono::milliseconds(200);
 constexpr Nanos kLongestWait = std::chrono::seconds(2);
 
-// A router as a number. IPv4 addresses stand for themselves.
-Node NodeOf(const IpAddress& address) {
-  if (address.family() == Family::kIpv4) return address.v4();
-  return static_cast<Node>(Mix(address.high() ^ Mix(address.low())));
-}
+// How many bits a target must share with those that tell where its path ends.
+constexpr int kNear = 16;
+
+Node NodeOf(const IpAddress& address) { return ShortNumber(address); }
 
 class Multipath final : public Strategy {
  public:
@@ -152,7 +152,7 @@ size_t Multipath::GuessEnd(uint32_t target) const {
     for (const size_t near : {target - apart, target + apart}) {
       // Also where the subtraction wrapped.
       if (near >= targets_.size() || ends_[near] == 0) continue;
-      if ((targets_[near].v4() ^ targets_[target].v4()) >> 16 != 0) continue;
+      if (SharedBits(targets_[near], targets_[target]) < kNear) continue;
       sum += ends_[near];
       ++count;
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "fathom/block.h"
 #include "src/base/hash.h"
 
 namespace fathom {
@@ -13,9 +14,19 @@ Neighborhood::Neighborhood(Ttl first, Ttl end)
       quiet_(ttls_),
       heard_(ttls_ * kHeard) {}
 
-bool Neighborhood::IsKnown(unsigned ttl, uint32_t target) const {
+Neighborhood::Place::Place(const IpAddress& address)
+    : number(ShortNumber(address)) {
+  if (address.family() == Family::kIpv4) {
+    areas = {0, 1 + (number >> 24), 257 + (number >> 20)};
+  } else {
+    areas = {0, 1 + (Mix(address.high() >> 44) & 255),
+             257 + (Mix(address.high() >> 36) & 4095)};
+  }
+}
+
+bool Neighborhood::IsKnown(unsigned ttl, const IpAddress& target) const {
   const Areas& quiet = quiet_[ttl - first_];
-  const auto areas = AreasOf(target);
+  const auto areas = Place(target).areas;
   return std::any_of(areas.begin(), areas.end(),
                      [&](size_t area) { return quiet[area] >= kClosed; });
 }
@@ -39,10 +50,10 @@ uint32_t Neighborhood::RouterAt(unsigned ttl, uint32_t target) {
   return heard.target == target ? heard.responder : 0;
 }
 
-void Neighborhood::Count(unsigned ttl, uint32_t target, bool news,
+void Neighborhood::Count(unsigned ttl, const Place& place, bool news,
                          uint16_t weight) {
   Areas& quiet = quiet_[ttl - first_];
-  for (const size_t area : AreasOf(target)) {
+  for (const size_t area : place.areas) {
     // What is closed stays so: late replies must not open it again.
     if (quiet[area] >= kClosed) continue;
     quiet[area] = news ? 0 : static_cast<uint16_t>(quiet[area] + weight);
@@ -52,8 +63,9 @@ void Neighborhood::Count(unsigned ttl, uint32_t target, bool news,
 void Neighborhood::Observe(const Reply& reply) {
   const unsigned ttl = reply.probe.ttl.value();
   if (ttl < first_ || ttl > end_ || !enabled()) return;
-  const uint32_t target = reply.probe.target.v4();
-  const uint32_t responder = reply.responder.v4();
+  const Place place(reply.probe.target);
+  const uint32_t target = place.number;
+  const uint32_t responder = ShortNumber(reply.responder);
   Heard& slot = Slot(ttl, target);
   // A repeat teaches nothing and is no sign of quiet.
   if (slot.target == target && slot.responder == responder) return;
@@ -62,14 +74,14 @@ void Neighborhood::Observe(const Reply& reply) {
   const uint32_t before = RouterAt(ttl - 1, target);
   const uint32_t after = RouterAt(ttl + 1, target);
   if (before != 0 && IsNews(uint64_t{before} << 32 | responder)) {
-    Count(ttl - 1, target, true, 0);
+    Count(ttl - 1, place, true, 0);
     news = true;
   }
   if (after != 0 && IsNews(uint64_t{responder} << 32 | after)) {
-    Count(ttl + 1, target, true, 0);
+    Count(ttl + 1, place, true, 0);
     news = true;
   }
-  Count(ttl, target, news, before != 0 || after != 0 ? kJudged : kUnjudged);
+  Count(ttl, place, news, before != 0 || after != 0 ? kJudged : kUnjudged);
 }
 
 }  // namespace fathom

@@ -17,7 +17,8 @@ namespace fathom {
 // News is a router not seen before at its TTL, or a link not seen before.
 // After kQuiet replies in a row without news, the next brings news with
 // probability of about 1 / kQuiet, and what is left is left off: for one TTL
-// everywhere, or in an area, a /8 or /12 of the targets' addresses.
+// everywhere, or in an area, a /8 or /12 of the targets' addresses; of IPv6
+// some of the /20s or /28s, by a hash, so that there are as many areas.
 //
 // A link is news to both its ends, since it shows only where both are asked: so
 // TTL t goes on as long as new routers turn up at t + 1. A reply teaches of
@@ -45,7 +46,7 @@ class Neighborhood {
   bool Covers(unsigned ttl) const { return ttl >= first_ && ttl < end_; }
 
   // Whether a probe may be left off. REQUIRES: Covers(ttl).
-  bool IsKnown(unsigned ttl, uint32_t target) const;
+  bool IsKnown(unsigned ttl, const IpAddress& target) const;
   // Whether all probes of the TTL may be.
   bool IsKnownEverywhere(unsigned ttl) const;
 
@@ -62,12 +63,17 @@ class Neighborhood {
   // quarters.
   static constexpr size_t kAreas = 1 + 256 + 4096;
   using Areas = std::array<uint16_t, kAreas>;
-  static std::array<size_t, 3> AreasOf(uint32_t target) {
-    return {0, 1 + (target >> 24), 257 + (target >> 20)};
-  }
+
+  // A target, as it is remembered: by a number, and by what it is in.
+  struct Place {
+    explicit Place(const IpAddress& address);
+
+    uint32_t number;
+    std::array<size_t, 3> areas;
+  };
 
   struct Heard {
-    uint32_t target = 0;
+    uint32_t target = 0;     // Both as short numbers: see fathom/block.h.
     uint32_t responder = 0;  // 0 is none.
   };
 
@@ -77,7 +83,7 @@ class Neighborhood {
   // The router last heard for the target at a TTL; 0 if forgotten.
   uint32_t RouterAt(unsigned ttl, uint32_t target);
   // Takes note of a reply, or of a link that ends there.
-  void Count(unsigned ttl, uint32_t target, bool news, uint16_t weight);
+  void Count(unsigned ttl, const Place& place, bool news, uint16_t weight);
 
   unsigned first_;
   unsigned end_;

@@ -6,10 +6,23 @@
 namespace fathom {
 namespace {
 
-constexpr uint32_t kHostPart = 255;
+constexpr uint64_t kHostPart = 255;
 
-// The addresses of a /24 but for the first and the last, which are not hosts'.
+// The addresses that differ in the last octet, but for the first and the last:
+// those of a /24 are not hosts'.
 constexpr uint64_t kSiblings = 254;
+
+IpAddress WithOctet(const IpAddress& address, uint64_t octet) {
+  return IpAddress::V6(address.high(), (address.low() & ~kHostPart) | octet);
+}
+
+IpAddress PrefixOf(const IpAddress& address) { return WithOctet(address, 0); }
+
+// What a prefix adds to the seed.
+uint64_t NumberOf(const IpAddress& prefix) {
+  if (prefix.family() == Family::kIpv4) return prefix.v4();
+  return Derive(prefix.high(), prefix.low());
+}
 
 }  // namespace
 
@@ -25,17 +38,15 @@ std::optional<std::pair<IpAddress, FlowId>> SiblingFlows::Take(
 std::optional<IpAddress> SiblingFlows::TakeSibling(size_t target,
                                                    Position& position) const {
   if (!options_.allowed || position.sibling >= kSiblings) return std::nullopt;
-  const uint32_t prefix = targets_[target].v4() & ~kHostPart;
-  const bool first =
-      target == 0 || (targets_[target - 1].v4() & ~kHostPart) != prefix;
+  const IpAddress prefix = PrefixOf(targets_[target]);
+  const bool first = target == 0 || PrefixOf(targets_[target - 1]) != prefix;
   if (!first) {
     position.sibling = kSiblings;
     return std::nullopt;
   }
-  const Permutation order(kSiblings, Derive(options_.seed, prefix));
+  const Permutation order(kSiblings, Derive(options_.seed, NumberOf(prefix)));
   while (position.sibling < kSiblings) {
-    const auto octet = static_cast<uint32_t>(order(position.sibling++) + 1);
-    const IpAddress address = IpAddress::V4(prefix | octet);
+    const IpAddress address = WithOctet(prefix, order(position.sibling++) + 1);
     if (!targets_.Find(address) && options_.allowed(address)) return address;
   }
   return std::nullopt;
@@ -43,11 +54,10 @@ std::optional<IpAddress> SiblingFlows::TakeSibling(size_t target,
 
 std::optional<size_t> SiblingFlows::OwnerOf(const IpAddress& address) const {
   if (const auto own = targets_.Find(address)) return own;
-  if (address.family() != Family::kIpv4) return std::nullopt;
-  const uint32_t prefix = address.v4() & ~kHostPart;
-  const size_t first = targets_.LowerBound(IpAddress::V4(prefix));
-  if (first == targets_.size() ||
-      (targets_[first].v4() & ~kHostPart) != prefix) {
+  if (address.family() != targets_.family()) return std::nullopt;
+  const IpAddress prefix = PrefixOf(address);
+  const size_t first = targets_.LowerBound(prefix);
+  if (first == targets_.size() || PrefixOf(targets_[first]) != prefix) {
     return std::nullopt;
   }
   return first;

@@ -16,6 +16,9 @@ namespace fathom {
 // /24 come first, in an order that looks random, and other flow numbers only
 // once those are used up.
 //
+// Of IPv6 it is the /120 of the target in whose stead addresses are varied: far
+// more than enough, and it asks nothing of other networks than the target's.
+//
 // The siblings of a /24 belong to its first target, so that no two targets ask
 // the same. Other targets, and the first and last address, are none.
 class SiblingFlows {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "fathom/block.h"
 #include "src/base/hash.h"
 
 namespace fathom {
@@ -48,14 +49,14 @@ size_t SpreadOrder::Stride(size_t index) const {
 std::span<const Traces::Neighbour> Traces::Neighbours(size_t index,
                                                       Room& room) const {
   const size_t stride = order_.Stride(index);
-  const uint32_t self = targets_[index].v4();
+  const IpAddress self = targets_[index];
   size_t count = 0;
   for (int apart = 1; apart <= kEachSide; ++apart) {
     for (const size_t other :
          {index - apart * stride, index + apart * stride}) {
       // Also where the subtraction wrapped.
       if (other >= traces_.size() || !traces_[other].begun) continue;
-      const int shared = std::countl_zero(self ^ targets_[other].v4());
+      const int shared = SharedBits(self, targets_[other]);
       if (shared >= kLeastShared) room[count++] = {&traces_[other], shared};
     }
   }

@@ -100,7 +100,7 @@ class Traces {
  private:
   // So many on each side are looked at.
   static constexpr int kEachSide = 15;
-  // The least bits in common that make a neighbour.
+  // The least bits in common that make a neighbour: see SharedBits().
   static constexpr int kLeastShared = 12;
 
   struct Neighbour {
