@@ -315,9 +315,10 @@ TEST_F(PassesTest, HearsOutTheCooldownOnlyOnce) {
 }
 
 TEST(Passes, DealQuestionsAsTargetsAreDealt) {
-  std::vector<Question> questions;
+  Questions questions;
   for (uint32_t i = 0; i < 5'000; ++i) {
-    questions.push_back({.target = 0x04000000 + i * 100, .ttl = 1});
+    questions.Add({IpAddress::V4(0x04000000 + i * 100), Ttl(1), FlowId(0)});
+    questions.Add({IpAddress::V6(i * 100, i), Ttl(1), FlowId(0)});
   }
   for (const size_t lanes : {1, 2, 5}) {
     const auto strategies = AskInLanes(questions, 1, 3, lanes);
@@ -337,15 +338,16 @@ TEST(Passes, DealQuestionsAsTargetsAreDealt) {
 
 TEST(AskAgain, AsksEachQuestionSoOftenAndSpacesThem) {
   for (const size_t count : {0, 1, 7, 64, 1000}) {
-    std::vector<Question> questions;
-    for (size_t i = 0; i < count; ++i) {
-      questions.push_back({.target = static_cast<uint32_t>(i / 3),
-                           .ttl = static_cast<uint8_t>(1 + i % 3)});
+    Questions questions;
+    for (uint32_t i = 0; i < count; ++i) {
+      const IpAddress target =
+          i / 3 % 2 == 0 ? IpAddress::V4(i / 3) : IpAddress::V6(7, i / 3);
+      questions.Add({target, Ttl(static_cast<uint8_t>(1 + i % 3)), FlowId(0)});
     }
     AskAgain strategy(questions, 3, 9);
     EXPECT_EQ(strategy.planned(), 3 * count);
     EXPECT_FALSE(strategy.observes());
-    std::map<std::pair<uint32_t, uint8_t>, std::vector<Instant>> asked;
+    std::map<std::pair<IpAddress, uint8_t>, std::vector<Instant>> asked;
     std::vector<Probe> batch(100);
     Instant now;
     uint64_t made = 0;
@@ -354,7 +356,7 @@ TEST(AskAgain, AsksEachQuestionSoOftenAndSpacesThem) {
       const size_t size = strategy.Next(now, batch);
       made += size;
       for (size_t i = 0; i < size; ++i) {
-        asked[{batch[i].target.v4(), batch[i].ttl.value()}].push_back(now);
+        asked[{batch[i].target, batch[i].ttl.value()}].push_back(now);
       }
       now += milliseconds(10);
     }

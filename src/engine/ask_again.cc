@@ -18,7 +18,7 @@ size_t AskAgain::Next(Instant now, std::span<Probe> out) {
                                    static_cast<size_t>(order_.size() - next_)});
     order_.Fill(next_, std::span(places).first(count));
     for (size_t i = 0; i < count; ++i) {
-      out[written++] = questions_[places[i]].probe();
+      out[written++] = questions_[places[i]];
     }
     next_ += count;
     if (next_ == order_.size()) {

@@ -2,7 +2,7 @@
 #define FATHOM_SRC_ENGINE_ASK_AGAIN_H_
 
 #include <cstdint>
-#include <vector>
+#include <utility>
 
 #include "fathom/strategy.h"
 #include "src/links/second_look.h"
@@ -21,7 +21,7 @@ class AskAgain final : public Strategy {
  public:
   static constexpr Nanos kSpacing = std::chrono::seconds(1);
 
-  AskAgain(std::vector<Question> questions, int times, uint64_t seed)
+  AskAgain(Questions questions, int times, uint64_t seed)
       : questions_(std::move(questions)),
         times_(questions_.empty() ? 0 : times),
         order_(questions_.size(), seed) {}
@@ -37,7 +37,7 @@ class AskAgain final : public Strategy {
   }
 
  private:
-  const std::vector<Question> questions_;
+  const Questions questions_;
   const int times_;
   const Permutation order_;
   int time_ = 0;       // How often all was asked.

@@ -27,14 +27,16 @@ std::vector<Pass> SecondLook(const ScanOptions& options) {
   return passes;
 }
 
-std::vector<std::unique_ptr<Strategy>> AskInLanes(
-    std::vector<Question> questions, int times, uint64_t seed, size_t lanes) {
-  std::vector<std::vector<Question>> dealt(lanes);
+std::vector<std::unique_ptr<Strategy>> AskInLanes(Questions questions,
+                                                  int times, uint64_t seed,
+                                                  size_t lanes) {
+  std::vector<Questions> dealt(lanes);
   if (lanes == 1) {
     dealt[0] = std::move(questions);
   } else {
-    for (const Question& question : questions) {
-      dealt[LaneOf(IpAddress::V4(question.target), lanes)].push_back(question);
+    for (size_t i = 0; i < questions.size(); ++i) {
+      const Probe probe = questions[i];
+      dealt[LaneOf(probe.target, lanes)].Add(probe);
     }
   }
   std::vector<std::unique_ptr<Strategy>> strategies;

@@ -35,8 +35,9 @@ std::vector<Pass> SecondLook(const ScanOptions& options);
 inline constexpr Nanos kSettle = std::chrono::seconds(2);
 
 // Deals questions to lanes: a strategy for each.
-std::vector<std::unique_ptr<Strategy>> AskInLanes(
-    std::vector<Question> questions, int times, uint64_t seed, size_t lanes);
+std::vector<std::unique_ptr<Strategy>> AskInLanes(Questions questions,
+                                                  int times, uint64_t seed,
+                                                  size_t lanes);
 
 // What the lanes of all passes so far have counted.
 struct LaneCounts {

@@ -55,7 +55,7 @@ class Scan {
   absl::Status OpenLanes(const StrategyModule& module);
   void OpenLane(std::unique_ptr<Strategy> strategy);
   // Gives the lanes questions to ask instead of what they did before.
-  void ReopenLanes(std::vector<Question> questions, int times);
+  void ReopenLanes(Questions questions, int times);
   LaneCounts Total() const;
   RunOutcome RunPasses(const ScanControl& control);
   // False if nothing more is to be sent.
@@ -157,7 +157,7 @@ void Scan::OpenLane(std::unique_ptr<Strategy> strategy) {
                   .sinks = {&spool_->inlet(index), &discovery_}}));
 }
 
-void Scan::ReopenLanes(std::vector<Question> questions, int times) {
+void Scan::ReopenLanes(Questions questions, int times) {
   past_.Add(lanes_);
   lanes_.clear();
   const uint64_t seed =

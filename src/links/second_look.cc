@@ -60,11 +60,10 @@ class Asker {
     std::sort(ttls_.begin(), ttls_.end());
     ttls_.erase(std::unique(ttls_.begin(), ttls_.end()), ttls_.end());
     for (const uint8_t ttl : ttls_) {
-      if (look_.questions.size() == most_ ||
-          path.target.family() != Family::kIpv4) {
+      if (look_.questions.weight() >= most_) {
         ++look_.left_out;
       } else {
-        look_.questions.push_back({path.target.v4(), path.flow.value(), ttl});
+        look_.questions.Add({path.target, Ttl(ttl), path.flow});
       }
     }
     ttls_.clear();

@@ -20,28 +20,54 @@ namespace fathom {
 // to choose. Memory: 2 or 3 bytes for each reply, at most 400 MB, and 8 for
 // each question, besides what sorting a bucket takes.
 
-// A cell to ask again: of an IPv4 target, which need not be one of the list.
-struct Question {
-  uint32_t target = 0;
-  uint16_t flow = 0;
-  uint8_t ttl = 0;
-
-  Probe probe() const {
-    return {IpAddress::V4(target), Ttl(ttl), FlowId(flow)};
+// Cells to ask again, of targets that need not be of the list: those of IPv4
+// first. 8 bytes each, and 24 of IPv6.
+class Questions {
+ public:
+  size_t size() const { return ipv4_.size() + ipv6_.size(); }
+  bool empty() const { return size() == 0; }
+  // REQUIRES: index < size().
+  Probe operator[](size_t index) const {
+    if (index >= ipv4_.size()) return ipv6_[index - ipv4_.size()];
+    const Question& question = ipv4_[index];
+    return {IpAddress::V4(question.target), Ttl(question.ttl),
+            FlowId(question.flow)};
   }
-  friend auto operator<=>(const Question&, const Question&) = default;
+
+  void Add(const Probe& probe) {
+    if (probe.target.family() == Family::kIpv6) {
+      ipv6_.push_back(probe);
+    } else {
+      ipv4_.push_back({probe.target.v4(), probe.flow.value(),  //
+                       probe.ttl.value()});
+    }
+  }
+
+  // In how much memory, that of one of IPv4 being 1.
+  size_t weight() const { return ipv4_.size() + 3 * ipv6_.size(); }
+
+ private:
+  struct Question {
+    uint32_t target;
+    uint16_t flow;
+    uint8_t ttl;
+  };
+
+  std::vector<Question> ipv4_;
+  std::vector<Probe> ipv6_;
 };
 
 struct LookOptions {
-  size_t max_questions = size_t{32} << 20;  // 256 MB.
-  bool silent_places = true;                // See LookForHoles().
-  size_t max_bucket_records = 4'000'000;    // As for building the dataset.
+  // 256 MB. One of IPv6 counts as three.
+  size_t max_questions = size_t{32} << 20;
+  bool silent_places = true;              // See LookForHoles().
+  size_t max_bucket_records = 4'000'000;  // As for building the dataset.
   Nanos max_interval = std::chrono::hours(1);
 };
 
 struct Look {
-  std::vector<Question> questions;  // Each once, by target, flow and TTL.
-  uint64_t left_out = 0;            // Because there were too many.
+  Questions questions;    // Each once, by target, flow and TTL.
+  uint64_t left_out = 0;  // Because there were too many.
 };
 
 // Holes (see hole_census.h) to repair. Where somebody is known to answer at the
