@@ -11,11 +11,16 @@ namespace {
 
 // In no private network, so that the route to it is the way out.
 constexpr IpAddress kFarAway = IpAddress::V4(0x01010101);  // 1.1.1.1
+constexpr IpAddress kFarAway6 =
+    IpAddress::V6(0x2606'4700'4700'0000, 0x1111);  // 2606:4700:4700::1111
 
 absl::StatusOr<Interface> FindWay(const std::string& name) {
   if (!name.empty()) return FindInterface(name);
-  FATHOM_ASSIGN_OR_RETURN(const Route route, FindRoute(kFarAway, 0));
-  return FindInterface(route.interface_index);
+  const auto route = FindRoute(kFarAway, 0);
+  if (route.ok()) return FindInterface(route->interface_index);
+  const auto route6 = FindRoute(kFarAway6, 0);
+  if (!route6.ok()) return route.status();
+  return FindInterface(route6->interface_index);
 }
 
 }  // namespace

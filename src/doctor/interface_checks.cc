@@ -1,6 +1,5 @@
 // The interface: whether it works, and whether its settings suit a scan.
 
-#include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
@@ -48,25 +47,18 @@ std::optional<Finding> LookAtLink(const Place& place) {
 
 std::optional<Finding> LookAtAddress(const Place& place) {
   if (!place.interface) return std::nullopt;
-  auto netlink = NetlinkSocket::Open();
-  ifaddrmsg header = {};
-  header.ifa_family = AF_INET;
-  if (!netlink.ok()) return std::nullopt;
-  const auto answers =
-      netlink->Ask(NetlinkRequest(RTM_GETADDR, NLM_F_DUMP, header));
-  if (!answers.ok()) return std::nullopt;
-  for (const NetlinkMessage& message : *answers) {
-    const auto address = message.header<ifaddrmsg>();
-    const auto value =
-        AsInteger<uint32_t>(message.Find(sizeof(ifaddrmsg), IFA_LOCAL));
-    if (!address || !value) continue;
-    if (static_cast<int>(address->ifa_index) != place.interface->index)
-      continue;
-    return Finding{.is = IpAddress::V4(__builtin_bswap32(*value)).ToString()};
+  std::string addresses;
+  for (const Family family : {Family::kIpv4, Family::kIpv6}) {
+    const auto address = FindGlobalAddress(*place.interface, family);
+    if (!address.ok()) return std::nullopt;
+    if (!*address) continue;
+    absl::StrAppend(&addresses, addresses.empty() ? "" : ", ",
+                    (*address)->ToString());
   }
+  if (!addresses.empty()) return Finding{.is = addresses};
   return Finding{
       .grade = Grade::kBetter,
-      .is = absl::StrCat(place.interface->name, " has no IPv4 address"),
+      .is = absl::StrCat(place.interface->name, " has no global address"),
       .advice =
           "answers must find their way here: --source ADDRESS "
           "of a scan names one that is routed to it"};
