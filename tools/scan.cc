@@ -46,12 +46,9 @@ absl::StatusOr<ScanInput> LoadInput(const ScanFlags& flags, uint64_t seed) {
   ScanInput input;
   FATHOM_ASSIGN_OR_RETURN(input.shard, ToShard(flags));
   FATHOM_ASSIGN_OR_RETURN(input.exclusions, LoadExclusions(flags.exclude));
-  FATHOM_ASSIGN_OR_RETURN(
-      input.loaded, LoadTargets({.path = flags.targets,
-                                 .seed = seed,
-                                 .per_prefix = flags.per_prefix,
-                                 .exclusions = &input.exclusions.set,
-                                 .include_special = flags.include_special}));
+  FATHOM_ASSIGN_OR_RETURN(TargetOptions targets, ToTargetOptions(flags, seed));
+  targets.exclusions = &input.exclusions.set;
+  FATHOM_ASSIGN_OR_RETURN(input.loaded, LoadTargets(targets));
   if (input.shard.count > 1) {
     input.loaded.targets =
         Deal(input.loaded.targets, input.shard.index, input.shard.count);
@@ -73,6 +70,8 @@ Json DescribeFile(const AddressFileSummary& file) {
 Json DescribeTargets(const ScanInput& input) {
   const TargetCounts& counts = input.loaded.counts;
   return {{"file", DescribeFile(input.loaded.file)},
+          {"family",
+           input.loaded.targets.family() == Family::kIpv4 ? "ipv4" : "ipv6"},
           {"addresses", input.loaded.file.counts.addresses},
           {"prefixes", input.loaded.file.counts.prefixes},
           {"chosen", counts.chosen},
@@ -100,6 +99,7 @@ std::string Configuration(const ScanFlags& flags, const ScanOptions& options,
            ? Json("included")
            : Json(absl::StrCat("excluded as of ", kSpecialPurposeAsOf))},
       {"per_prefix", flags.per_prefix},
+      {"granularity", flags.granularity},
       {"shard", {{"index", input.shard.index}, {"count", input.shard.count}}},
       {"backend", flags.backend},
       {"interface", flags.interface},
@@ -134,12 +134,15 @@ void PrintHead(const ScanFlags& flags, const ScanOptions& options,
   std::fprintf(
       stderr, "%s",
       absl::StrFormat(
-          "fathom " FATHOM_VERSION ": %d targets (%d duplicates, %d excluded, "
+          "fathom " FATHOM_VERSION
+          ": %d %s targets (%d duplicates, %d excluded, "
           "%d special-purpose left out), TTL %d to %d, seed %d\n"
           "%s%s %s probes at %sp/s: about %s, %sB\n",
-          input.loaded.targets.size(), counts.duplicates, counts.excluded,
-          counts.special, options.min_ttl.value(), options.max_ttl.value(),
-          options.seed, plan.exact ? "" : "About ",
+          input.loaded.targets.size(),
+          input.loaded.targets.family() == Family::kIpv4 ? "IPv4" : "IPv6",
+          counts.duplicates, counts.excluded, counts.special,
+          options.min_ttl.value(), options.max_ttl.value(), options.seed,
+          plan.exact ? "" : "About ",
           FormatQuantity(static_cast<double>(plan.probes)), options.protocol,
           FormatQuantity(static_cast<double>(options.pps)),
           FormatDuration(plan.duration),
@@ -236,7 +239,7 @@ int RunWith(const ScanFlags& flags, ScanOptions options,
     return Report(absl::InvalidArgumentError(
         absl::StrCat("--backend ", std::string(module.status().message()))));
   }
-  auto backend_options = ToBackendOptions(flags);
+  auto backend_options = ToBackendOptions(flags, input.loaded.targets.family());
   if (!backend_options.ok()) return Report(backend_options.status());
   backend_options->toward = input.loaded.targets[0];
   Interrupts interrupts;

@@ -32,7 +32,14 @@ void DeclareTargets(CLI::App& app, ScanFlags& f) {
       ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   Add(app, "--shard", f.shard, "I/N", "only part I of the targets dealt to N");
-  Add(app, "--per-prefix", f.per_prefix, "N", "addresses per /24 [1]");
+  auto* const ipv4 =
+      app.add_flag("-4,--ipv4", f.ipv4, "of a mixed list, the IPv4 targets");
+  app.add_flag("-6,--ipv6", f.ipv6, "of a mixed list, the IPv6 targets")
+      ->excludes(ipv4);
+  Add(app, "--per-prefix", f.per_prefix, "N",
+      "addresses per /24, or per IPv6 unit [1]");
+  Add(app, "--granularity", f.granularity, "LEN",
+      "IPv6 unit: /LEN [48; 64 in a /48 or longer]");
   app.add_flag("--include-special", f.include_special,
                "probe special-purpose addresses too (labs)");
 }
@@ -76,7 +83,7 @@ void DeclareSending(CLI::App& app, ScanFlags& f) {
       "address to probe from [of the interface]");
   Add(app, "--gateway", f.gateway, "ADDR", "first router [by route]");
   Add(app, "--gateway-mac", f.gateway_mac, "MAC",
-      "its Ethernet address [by ARP]");
+      "its Ethernet address [by ARP or ND]");
   Add(app, "--lanes", f.lanes, "N", "queue pairs, two threads each [1]");
   Add(app, "--pin", f.pin, "CPUS", "processors for the threads, such as 2-5,8");
   Add(app, "-c,--cooldown", f.cooldown, "TIME",

@@ -59,8 +59,9 @@ absl::StatusOr<std::optional<IpAddress>> OptionalAddress(
     const std::string& option, const std::string& value) {
   if (value.empty()) return std::nullopt;
   const auto address = IpAddress::Parse(value);
-  if (!address || address->family() != Family::kIpv4) {
-    return Wrong(option, value, "not an IPv4 address such as 192.0.2.1");
+  if (!address) {
+    return Wrong(option, value,
+                 "not an address such as 192.0.2.1 or 2001:db8::1");
   }
   return address;
 }
@@ -208,10 +209,6 @@ absl::StatusOr<ScanOptions> ToScanOptions(const ScanFlags& flags) {
     return Wrong("--contact", flags.contact,
                  absl::StrCat("longer than ", kMaxContact, " bytes"));
   }
-  if (flags.per_prefix < 1 || flags.per_prefix > 256) {
-    return Wrong("--per-prefix", absl::StrCat(flags.per_prefix),
-                 "must be 1 to 256");
-  }
   if (flags.output.empty() && !flags.dry_run) {
     return absl::InvalidArgumentError(
         "no dataset to write; name it with -o NAME, or use --dry-run");
@@ -235,8 +232,31 @@ absl::StatusOr<Shard> ToShard(const ScanFlags& flags) {
   return shard;
 }
 
-absl::StatusOr<BackendOptions> ToBackendOptions(const ScanFlags& flags) {
+absl::StatusOr<TargetOptions> ToTargetOptions(const ScanFlags& flags,
+                                              uint64_t seed) {
+  if (flags.per_prefix < 1 || flags.per_prefix > 256) {
+    return Wrong("--per-prefix", absl::StrCat(flags.per_prefix),
+                 "must be 1 to 256");
+  }
+  if (flags.granularity < 0 || flags.granularity > 128) {
+    return Wrong("--granularity", absl::StrCat(flags.granularity),
+                 "must be the length of an IPv6 prefix, 1 to 128");
+  }
+  TargetOptions options = {
+      .path = flags.targets,
+      .seed = seed,
+      .per_prefix = flags.per_prefix,
+      .granularity = static_cast<uint8_t>(flags.granularity),
+      .include_special = flags.include_special};
+  if (flags.ipv4) options.family = Family::kIpv4;
+  if (flags.ipv6) options.family = Family::kIpv6;
+  return options;
+}
+
+absl::StatusOr<BackendOptions> ToBackendOptions(const ScanFlags& flags,
+                                                Family family) {
   BackendOptions options;
+  options.tcp = flags.protocol.starts_with("tcp");
   options.device = flags.interface;
   options.gateway_mac = flags.gateway_mac;
   if (flags.lanes < 1 || flags.lanes > kMaxLanes) {
@@ -248,6 +268,12 @@ absl::StatusOr<BackendOptions> ToBackendOptions(const ScanFlags& flags) {
                           OptionalAddress("--source", flags.source));
   FATHOM_ASSIGN_OR_RETURN(options.gateway,
                           OptionalAddress("--gateway", flags.gateway));
+  if (options.source && options.source->family() != family) {
+    return Wrong("--source", flags.source,
+                 family == Family::kIpv4 ? "the targets are IPv4; so must it be"
+                                         : "the targets are IPv6; so must it "
+                                           "be");
+  }
   return options;
 }
 

@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "fathom/packet_io.h"
 #include "src/engine/scan.h"
+#include "src/schedule/targets.h"
 
 namespace fathom {
 
@@ -40,6 +41,9 @@ struct ScanFlags {
   std::string shard = "1/1";
   bool include_special = false;
   uint32_t per_prefix = 1;
+  int granularity = 0;
+  bool ipv4 = false;
+  bool ipv6 = false;
   std::string cooldown = "10s";
   std::string max_runtime = "0";
   std::string contact;
@@ -67,7 +71,13 @@ struct Shard {
 };
 absl::StatusOr<Shard> ToShard(const ScanFlags& flags);
 
-absl::StatusOr<BackendOptions> ToBackendOptions(const ScanFlags& flags);
+// Which targets to load, without the exclusions.
+absl::StatusOr<TargetOptions> ToTargetOptions(const ScanFlags& flags,
+                                              uint64_t seed);
+
+// For targets of `family`.
+absl::StatusOr<BackendOptions> ToBackendOptions(const ScanFlags& flags,
+                                                Family family);
 
 }  // namespace fathom
 

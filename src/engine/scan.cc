@@ -327,6 +327,12 @@ absl::StatusOr<ScanResult> RunScan(Backend& backend, const TargetSet& targets,
                                    const ScanOptions& options,
                                    const ScanControl& control) {
   FATHOM_RETURN_IF_ERROR(CheckNothingThere(options.dataset));
+  if (!targets.empty() && targets.family() != backend.source().family()) {
+    const bool ipv4 = targets.family() == Family::kIpv4;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the targets are ", ipv4 ? "IPv4" : "IPv6",
+        ", but probes would leave from ", backend.source().ToString()));
+  }
   Scan scan(backend, targets, forbidden, options);
   if (const absl::Status opened = scan.Open(); !opened.ok()) {
     // Nothing has been heard, so nothing is lost.
@@ -348,7 +354,10 @@ absl::StatusOr<ScanPlan> PlanScan(const TargetSet& targets,
   FATHOM_ASSIGN_OR_RETURN(const CodecModule codec_module,
                           Register<CodecModule>::Find(options.protocol));
   CodecOptions codec_options = CodecOptionsOf(options, strategy_module.flows);
-  codec_options.source = IpAddress::V4(0);
+  // Any; sizes are the same for all.
+  codec_options.source = targets.family() == Family::kIpv4
+                             ? IpAddress::V4(0)
+                             : IpAddress::V6(0, 1);
   FATHOM_ASSIGN_OR_RETURN(const auto codec, codec_module.make(codec_options));
   const uint64_t probes = strategy->planned();
   const double seconds =
