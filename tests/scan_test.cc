@@ -19,6 +19,7 @@
 #include "src/lab/network.h"
 #include "src/lab/probe_packet.h"
 #include "src/lab/truth.h"
+#include "tests/sanitizers.h"
 #include "tests/temporary_directory.h"
 
 namespace fathom {
@@ -148,13 +149,13 @@ lab::Scenario Internet() { return InTheTree("wire"); }
 lab::Scenario Clean() { return InTheTree("clean"); }
 
 TEST_F(ScanTest, HearsExactlyWhatTheLabAnswered) {
-  const TargetSet targets = Targets(65'536);
+  const TargetSet targets = Targets(Scaled(65'536));
   const ScanResult result = Scan(Internet(), targets);
   EXPECT_EQ(result.end, ScanEnd::kDone);
-  EXPECT_EQ(result.counts.sent, 65'536U * 32U);
+  EXPECT_EQ(result.counts.sent, Scaled(65'536) * 32);
   std::sort(witness_.answered.begin(), witness_.answered.end());
   std::sort(hops_.begin(), hops_.end());
-  EXPECT_GT(hops_.size(), 100'000U);
+  EXPECT_GT(hops_.size(), Scaled(100'000));
   EXPECT_TRUE(hops_ == witness_.answered);
 }
 
@@ -179,16 +180,16 @@ TEST_F(ScanTest, EveryProbeHasOneFate) {
 }
 
 TEST_F(ScanTest, AssertsNoFalseLinkBehindPerFlowBalancers) {
-  const TargetSet targets = Targets(65'536);
+  const TargetSet targets = Targets(Scaled(65'536));
   Scan(Clean(), targets);
   const std::set<Edge> truth = Truth(Clean(), targets, lab::Sight::kAnyFlow);
-  EXPECT_GT(links_.size(), 20'000U);
+  EXPECT_GT(links_.size(), Scaled(20'000));
   EXPECT_TRUE(
       std::includes(truth.begin(), truth.end(), links_.begin(), links_.end()));
 }
 
 TEST_F(ScanTest, FindsEveryLinkOfItsFlowWhereNothingHides) {
-  const TargetSet targets = Targets(16'384);
+  const TargetSet targets = Targets(Scaled(16'384));
   Scan(Clean(), targets);
   const std::set<Edge> truth = Truth(Clean(), targets, lab::Sight::kOneFlow);
   std::vector<Edge> missed, invented;
@@ -201,7 +202,7 @@ TEST_F(ScanTest, FindsEveryLinkOfItsFlowWhereNothingHides) {
 }
 
 TEST_F(ScanTest, AssertsNoFalseLinkAmidLossSilenceAndLimits) {
-  const TargetSet targets = Targets(65'536);
+  const TargetSet targets = Targets(Scaled(65'536));
   lab::Scenario scenario = Internet();
   scenario.per_packet = 0;
   scenario.route_changes = 0;
