@@ -46,7 +46,7 @@ BAD_INPUTS = [
      "mostly in 2001:db8::/32 (Documentation, RFC 3849)"),
     ("mixed targets", ["scan", "mixed", "-o", "out"], 2,
      "2 lines are of IPv4 and 1 of IPv6"),
-    ("no IPv6 targets", ["scan", "targets", "-6", "-o", "out"], 2,
+    ("no IPv6 targets", ["scan", "T", "-6", "-o", "out"], 2,
      "all are of the other family than IPv6"),
     ("both families", ["scan", "mixed", "-4", "-6", "-o", "out"], 2, "--ipv4"),
     ("too many", ["scan", "wide", "-o", "out"], 2, "a coarser --granularity"),

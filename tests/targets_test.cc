@@ -249,7 +249,7 @@ TEST(Targets, RefuseMoreThanTheyMayHold) {
   options.max_targets = 1000;
   EXPECT_TRUE(Load("20.0.0.0/15", options).ok());
   const auto many = Load("20.0.0.0/15\n20.4.0.0/15\n", options);
-  EXPECT_EQ(many.status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_TRUE(absl::IsInvalidArgument(many.status())) << many.status();
   options.per_prefix = 254;
   options.max_targets = uint64_t{1} << 28;
   EXPECT_FALSE(Load("0.0.0.0/0", options).ok());
@@ -392,7 +392,7 @@ TEST(Targets, OfAMixedListAreThoseOfTheFamilyAskedFor) {
 
 TEST(Targets, OfIpv6AreRefusedWhereTheyAreTooMany) {
   const auto many = Load("2000::/3");
-  EXPECT_EQ(many.status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_TRUE(absl::IsInvalidArgument(many.status())) << many.status();
   EXPECT_NE(many.status().message().find("--granularity"), std::string::npos);
   TargetOptions options;
   options.granularity = 20;

@@ -229,8 +229,8 @@ void PrintResult(const ScanFlags& flags, const ScanResult& result) {
   }
 }
 
-int RunWith(const ScanFlags& flags, ScanOptions options,
-            const ScanInput& input) {
+int RunWith(const ScanFlags& flags, ScanOptions options, const ScanInput& input,
+            const BackendOptions& backend_options) {
   if (const auto status = CheckNothingThere(options.dataset); !status.ok()) {
     return Report(status);
   }
@@ -239,11 +239,8 @@ int RunWith(const ScanFlags& flags, ScanOptions options,
     return Report(absl::InvalidArgumentError(
         absl::StrCat("--backend ", std::string(module.status().message()))));
   }
-  auto backend_options = ToBackendOptions(flags, input.loaded.targets.family());
-  if (!backend_options.ok()) return Report(backend_options.status());
-  backend_options->toward = input.loaded.targets[0];
   Interrupts interrupts;
-  const auto backend = module->open(*backend_options);
+  const auto backend = module->open(backend_options);
   if (!backend.ok()) return ReportDevice(backend.status());
   if (!flags.quiet) {
     std::fprintf(stderr, "Through %s\n", (*backend)->Describe().c_str());
@@ -281,12 +278,15 @@ int RunCommand(const ScanFlags& flags) {
     return Report(absl::InvalidArgumentError(
         absl::StrCat("--shard ", flags.shard, ": no target falls into it")));
   }
+  auto backend = ToBackendOptions(flags, input->loaded.targets.family());
+  if (!backend.ok()) return Report(backend.status());
+  backend->toward = input->loaded.targets[0];
   constexpr size_t kEthernet = 14;
   const auto plan = PlanScan(input->loaded.targets, *options, kEthernet);
   if (!plan.ok()) return Report(plan.status());
   if (!flags.quiet) PrintHead(flags, *options, *input, *plan);
   if (flags.dry_run) return DryRun(flags, *options, *input, *plan);
-  return RunWith(flags, *options, *input);
+  return RunWith(flags, *options, *input, *backend);
 }
 
 }  // namespace

@@ -63,7 +63,7 @@ class Reader {
     if (family != *family_) return absl::OkStatus();
     const size_t held = ipv4_.size() + ipv6_.size();
     if (sampler_.CountIn(block) > options_.max_targets - held) {
-      return absl::ResourceExhaustedError(absl::StrCat(
+      return absl::InvalidArgumentError(absl::StrCat(
           "read ", options_.path, ": it stands for more than ",
           options_.max_targets, " addresses; give fewer prefixes, ",
           family == Family::kIpv4 ? "" : "a coarser --granularity, ",
