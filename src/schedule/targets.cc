@@ -245,6 +245,7 @@ std::vector<TargetSet> DealBy(const TargetSet& targets, size_t shares,
     lists[whose(target)].push_back(HeldAs<Address>(target));
   }
   std::vector<TargetSet> dealt;
+  dealt.reserve(shares);
   for (auto& list : lists) dealt.emplace_back(std::move(list));
   return dealt;
 }
