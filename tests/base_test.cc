@@ -58,6 +58,10 @@ TEST(Hash, AgreesWithTheSipHashReference) {
   EXPECT_EQ(
       SipHash({0x0706050403020100, 0x0f0e0d0c0b0a0908}, 0x0706050403020100),
       0x93f5f5799a932462);
+  EXPECT_EQ(
+      SipHash({0x0706050403020100, 0x0f0e0d0c0b0a0908},
+              std::array<uint64_t, 2>{0x0706050403020100, 0x0f0e0d0c0b0a0908}),
+      0x3f2acc7f57c29bdb);
 }
 
 TEST(Bytes, BigEndianRoundTrips) {

@@ -28,7 +28,11 @@ class Decoded {
                .icmp_type = 99,
                .icmp_code = 99,
                .arrival_ttl = Ttl(99),
-               .quoted_ttl = Ttl(99)};
+               .quoted_ttl = Ttl(99),
+               .quoted_tos = 99,
+               .changes = 99,
+               .tcp_flags = 99,
+               .extensions = {std::as_bytes(std::span("old"))}};
   Verdict verdict_;
 };
 

@@ -1,45 +1,90 @@
-// Feeds any bytes to the decoders of all probe protocols. With the sums made
-// right, so that the bytes get further than the first check.
+// Feeds any bytes to the decoders of all probe protocols over both families.
+// With lengths and sums made right, so that the bytes get further than the
+// first check, and as what an error quotes of a probe or adds to it.
 
 #include <vector>
 
 #include "fathom/probe_codec.h"
 #include "fathom/registry.h"
+#include "src/net/icmp_extensions.h"
 #include "tests/decoded.h"
 #include "tests/router_reply.h"
 
 namespace fathom {
 namespace {
 
-std::vector<std::unique_ptr<ProbeCodec>> MakeCodecs() {
-  std::vector<std::unique_ptr<ProbeCodec>> codecs;
+const Instant kNow{Nanos(1'000'000)};
+
+struct Scan {
+  std::unique_ptr<ProbeCodec> codec;
+  Bytes probe = Bytes(kMaxProbeSize);  // One of its own.
+};
+
+std::vector<Scan> MakeScans() {
+  std::vector<Scan> scans;
   for (const CodecModule& module : Register<CodecModule>::All()) {
-    codecs.push_back(
-        *module.make({.key = {1, 2}, .source = IpAddress::V4(0x0a000001)}));
+    for (const bool v6 : {false, true}) {
+      Scan scan;
+      const IpAddress source = SomeRouter(v6);
+      scan.codec = *module.make({.key = {1, 2}, .source = source});
+      const Probe probe{SomeRouter(v6), Ttl(3), FlowId(0)};
+      std::array<TxFrame, 1> frames = {TxFrame{scan.probe}};
+      scan.codec->Encode(Instant(), {&probe, 1}, frames);
+      scan.probe.resize(frames[0].length);
+      scans.push_back(std::move(scan));
+    }
   }
-  return codecs;
+  return scans;
+}
+
+const std::vector<Scan>& Scans() {
+  static const auto scans = MakeScans();
+  return scans;
+}
+
+void Decode(const Bytes& packet) {
+  for (const Scan& scan : Scans()) {
+    // A copy at its exact size on the heap, so that any overrun is seen.
+    const Bytes exact(packet);
+    const Decoded decoded(*scan.codec, {exact, kNow});
+    if (!decoded) continue;
+    const auto objects = decoded->extensions.bytes;
+    if (decoded->probe.ttl < Ttl(1) || decoded->probe.ttl > kMaxTtl ||
+        decoded->rtt < Nanos(-1) || objects.size() > kMaxExtensions ||
+        WholeObjects(objects, kMaxExtensions) != objects.size()) {
+      __builtin_trap();
+    }
+    for (const char c : SpellExtensions(objects)) {
+      if (c < ' ' || c > '~') __builtin_trap();
+    }
+  }
+}
+
+// `body` as what a sender would put behind an IP header of this family.
+void DecodeAsBody(const Bytes& body, uint8_t protocol, bool v6) {
+  if (body.size() < sizeof(TcpHeader)) return;
+  Decode(IpAround({.source = SomeRouter(v6),
+                   .destination = SomeRouter(v6),
+                   .protocol = protocol},
+                  body));
 }
 
 // The packet with its lengths and sums as a sender would have them.
 Bytes Repaired(Bytes packet) {
-  if (packet.size() < sizeof(Ipv4Header) + sizeof(IcmpHeader)) return packet;
-  packet[0] = std::byte{0x45};
-  packet[6] = packet[7] = std::byte{0};
-  packet[9] = std::byte{kProtocolIcmp};
-  FixIcmp(std::span(packet).subspan(sizeof(Ipv4Header)));
-  FixIpv4(packet);
+  const size_t header = packet.empty() ? 0 : IsV6(packet) ? 40 : 20;
+  if (packet.size() < header + sizeof(TcpHeader)) return packet;
+  if (header == 20) packet[0] = std::byte{0x45};
+  FixIp(packet);
+  FixTransport(packet);
   return packet;
 }
 
-void Decode(const Bytes& packet) {
-  static const auto codecs = MakeCodecs();
-  for (const auto& codec : codecs) {
-    // A copy at its exact size on the heap, so that any overrun is seen.
-    const Bytes exact(packet);
-    const Decoded decoded(*codec, {exact, Instant(Nanos(1'000'000))});
-    if (decoded && (decoded->probe.ttl < Ttl(1) ||
-                    decoded->probe.ttl > kMaxTtl || decoded->rtt < Nanos(-1))) {
-      __builtin_trap();
+// As objects behind the quote of a probe, in both forms.
+void DecodeAsObjects(const Bytes& bytes) {
+  for (const Scan& scan : Scans()) {
+    for (const auto form : {ExtensionForm::kStated, ExtensionForm::kUnstated}) {
+      Decode(RouterReply(scan.probe,
+                         {.rfc4884_pad = 128, .form = form, .objects = bytes}));
     }
   }
 }
@@ -52,5 +97,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const fathom::Bytes packet(bytes.begin(), bytes.end());
   fathom::Decode(packet);
   fathom::Decode(fathom::Repaired(packet));
+  fathom::DecodeAsBody(packet, fathom::kProtocolIcmp, false);
+  fathom::DecodeAsBody(packet, fathom::kProtocolIcmpv6, true);
+  fathom::DecodeAsBody(packet, fathom::kProtocolTcp, (size & 1) != 0);
+  fathom::DecodeAsObjects(packet);
   return 0;
 }

@@ -447,7 +447,8 @@ class Cases:
         manifest = self.fathom.manifest("wild")
         probes, replies = manifest["probes"], manifest["replies"]
         assert probes["answered"] + probes["unanswered"] == probes["sent"]
-        for kind in ("duplicate", "foreign", "malformed", "rewritten"):
+        for kind in ("duplicate", "foreign", "malformed",
+                     "rewritten_address", "rewritten_port"):
             assert replies[kind] > 50, (kind, replies)
         scored = json.loads(self.fathom.ok("lab", "score", hostile, "sevens",
                                            "wild", "--seed", 7, "--json"))

@@ -99,7 +99,9 @@ class MirrorBackend final : public Backend {
     sent_.emplace_back(probe.begin(), probe.end());
     if (lossy_chain_ && sent_.size() % 7 == 0) return true;
     RouterOptions router;
-    if (lossy_chain_) router.router += Load<Ipv4Header>(probe).ttl;
+    if (lossy_chain_) {
+      router.router = IpAddress::V4(0xc6120001 + Load<Ipv4Header>(probe).ttl);
+    }
     replies_.push_back(RouterReply(probe, router));
     arrived_.notify_one();
     return true;

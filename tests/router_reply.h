@@ -4,126 +4,161 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
-#include <vector>
 
-#include "src/base/bytes.h"
-#include "src/base/checksum.h"
-#include "src/codec/headers.h"
+#include "tests/ip_packet.h"
 
 namespace fathom {
 
 // What routers and hosts send back, written by the RFCs and not by the code
-// under test. Packets start at the IP header.
+// under test.
 
-using Bytes = std::vector<std::byte>;
+enum class ErrorType { kTimeExceeded, kUnreachable };
+
+// Where the extensions of RFC 4884 are said to begin.
+enum class ExtensionForm { kStated, kUnstated };
 
 struct RouterOptions {
-  uint32_t router = 0xc6120001;  // 198.18.0.1
-  uint8_t type = kIcmpTimeExceeded;
+  std::optional<IpAddress> router{};  // Else one of its own.
+  ErrorType type = ErrorType::kTimeExceeded;
   uint8_t code = 0;
   uint8_t ttl = 250;
   size_t quoted_transport = 8;  // Bytes after the quoted IP header.
-  size_t outer_options = 0;     // Bytes of IP options, a multiple of four.
+  size_t outer_options = 0;     // Of IpOptions.
   size_t quoted_options = 0;
   uint8_t quoted_ttl = 1;
-  size_t rfc4884_pad = 0;  // Pads the quote with zeros to this size, if not 0.
+  uint8_t quoted_tos = 0;
+  // Extensions: objects, behind a quote that zeros fill to this size. None if
+  // the size is 0. Unstated ones begin at 128 bytes.
+  size_t rfc4884_pad = 0;
+  ExtensionForm form = ExtensionForm::kStated;
+  Bytes objects{};
+  uint8_t extension_version = 0x20;
+  bool extension_summed = true;
 };
 
-inline void FixIpv4(Bytes& packet) {
-  auto header = Load<Ipv4Header>(packet);
-  header.total_length = static_cast<uint16_t>(packet.size());
-  header.checksum = 0;
-  Store(header, packet);
-  header.checksum =
-      InternetChecksum(std::span(packet).first(header.header_length()));
-  Store(header, packet);
+inline IpAddress SomeRouter(bool v6) {
+  return v6 ? *IpAddress::Parse("2001:db8:77::1")
+            : *IpAddress::Parse("198.18.0.1");
 }
 
-inline void FixIcmp(std::span<std::byte> icmp) {
-  auto header = Load<IcmpHeader>(icmp);
-  header.checksum = 0;
-  Store(header, icmp);
-  header.checksum = InternetChecksum(icmp);
-  Store(header, icmp);
+// RFC 4884, section 7.
+inline Bytes ExtensionStructure(const RouterOptions& options) {
+  Bytes structure(4);
+  structure[0] = static_cast<std::byte>(options.extension_version);
+  structure.insert(structure.end(), options.objects.begin(),
+                   options.objects.end());
+  if (options.extension_summed) {
+    Store(Be16(InternetChecksum(structure)), std::span(structure).subspan(2));
+  }
+  return structure;
 }
 
-inline Bytes Ipv4Around(uint32_t source, uint32_t destination, uint8_t ttl,
-                        size_t options, std::span<const std::byte> rest) {
-  Bytes packet(sizeof(Ipv4Header) + options, std::byte{1});  // NOP options.
-  Ipv4Header header{};
-  header.version_ihl = static_cast<uint8_t>(0x40 + packet.size() / 4);
-  header.ttl = ttl;
-  header.protocol = kProtocolIcmp;
-  header.source = source;
-  header.destination = destination;
-  Store(header, packet);
-  packet.insert(packet.end(), rest.begin(), rest.end());
-  FixIpv4(packet);
-  return packet;
+// The start of `probe` as it arrives.
+inline Bytes QuoteOf(std::span<const std::byte> probe,
+                     const RouterOptions& options) {
+  const size_t start = TransportStart(probe);
+  const auto transport = probe.subspan(start);
+  Bytes quote(probe.begin(), probe.begin() + start);
+  if (IsV6(probe)) {
+    auto header = Load<Ipv6Header>(probe);
+    header.hop_limit = options.quoted_ttl;
+    header.version_class_flow =
+        header.version_class_flow | uint32_t{options.quoted_tos} << 20;
+    if (options.quoted_options != 0) header.next_header = kIpv6Destination;
+    Store(header, quote);
+    const Bytes more = EmptyOptions(ProtocolOf(probe), options.quoted_options);
+    quote.insert(quote.end(), more.begin(), more.end());
+  } else {
+    auto header = Load<Ipv4Header>(probe);
+    header.ttl = options.quoted_ttl;
+    header.tos = options.quoted_tos;
+    header.version_ihl =
+        static_cast<uint8_t>(header.version_ihl + options.quoted_options / 4);
+    Store(header, quote);
+    quote.resize(start + options.quoted_options, std::byte{1});
+  }
+  const size_t count = std::min(options.quoted_transport, transport.size());
+  quote.insert(quote.end(), transport.begin(), transport.begin() + count);
+  return quote;
 }
 
 // The error that a router sends about `probe`, an IP packet.
 inline Bytes RouterReply(std::span<const std::byte> probe,
                          const RouterOptions& options = {}) {
-  auto quoted = Load<Ipv4Header>(probe);
-  const auto transport = probe.subspan(quoted.header_length());
-  quoted.ttl = options.quoted_ttl;
-  quoted.version_ihl =
-      static_cast<uint8_t>(quoted.version_ihl + options.quoted_options / 4);
-
+  const bool v6 = IsV6(probe);
+  const bool exceeded = options.type == ErrorType::kTimeExceeded;
   Bytes icmp(sizeof(IcmpHeader));
-  const size_t header_end = icmp.size() + sizeof quoted;
-  icmp.resize(header_end + options.quoted_options, std::byte{1});
-  Store(quoted, std::span(icmp).subspan(sizeof(IcmpHeader)));
-  const size_t count = std::min(options.quoted_transport, transport.size());
-  icmp.insert(icmp.end(), transport.begin(), transport.begin() + count);
+  icmp[0] =
+      static_cast<std::byte>(v6 ? (exceeded ? 3 : 1) : (exceeded ? 11 : 3));
+  icmp[1] = static_cast<std::byte>(options.code);
+  const Bytes quote = QuoteOf(probe, options);
+  icmp.insert(icmp.end(), quote.begin(), quote.end());
   if (options.rfc4884_pad != 0) {
     icmp.resize(sizeof(IcmpHeader) + options.rfc4884_pad);
-    icmp[5] = static_cast<std::byte>(options.rfc4884_pad / 4);
-    // An extension header and one unknown object (RFC 4884, section 7).
-    for (const int byte : {0x20, 0, 0, 0, 0, 8, 99, 1, 1, 2, 3, 4}) {
-      icmp.push_back(static_cast<std::byte>(byte));
+    if (options.form == ExtensionForm::kStated) {
+      icmp[v6 ? 4 : 5] =
+          static_cast<std::byte>(options.rfc4884_pad / (v6 ? 8 : 4));
     }
+    const Bytes structure = ExtensionStructure(options);
+    icmp.insert(icmp.end(), structure.begin(), structure.end());
   }
-  icmp[0] = static_cast<std::byte>(options.type);
-  icmp[1] = static_cast<std::byte>(options.code);
-  FixIcmp(icmp);
-  return Ipv4Around(options.router, quoted.source, options.ttl,
-                    options.outer_options, icmp);
+  return IpAround({.source = options.router.value_or(SomeRouter(v6)),
+                   .destination = SourceOf(probe),
+                   .ttl = options.ttl,
+                   .protocol = v6 ? kProtocolIcmpv6 : kProtocolIcmp,
+                   .options = options.outer_options},
+                  icmp);
 }
 
 // The echo reply of the host that `probe` is for, or of another.
-inline Bytes EchoReply(std::span<const std::byte> probe, uint32_t responder) {
-  const auto header = Load<Ipv4Header>(probe);
-  const auto request = probe.subspan(header.header_length());
+inline Bytes EchoReply(std::span<const std::byte> probe,
+                       const IpAddress& responder) {
+  const auto request = probe.subspan(TransportStart(probe));
   Bytes icmp(request.begin(), request.end());
-  icmp[0] = std::byte{kIcmpEchoReply};
-  FixIcmp(icmp);
-  return Ipv4Around(responder, header.source, 60, 0, icmp);
+  icmp[0] = static_cast<std::byte>(IsV6(probe) ? 129 : 0);
+  return IpAround({.source = responder,
+                   .destination = SourceOf(probe),
+                   .ttl = 60,
+                   .protocol = ProtocolOf(probe)},
+                  icmp);
 }
 
-// What the host that `probe` is for, or another, says to it: an echo reply, or
-// that nobody listens at the port.
-inline Bytes HostAnswer(std::span<const std::byte> probe, uint32_t responder) {
-  if (Load<Ipv4Header>(probe).protocol == kProtocolIcmp) {
-    return EchoReply(probe, responder);
+// What a host says to the segment `probe` whose port is open or closed, with no
+// connection there (RFC 9293, 3.10.7).
+inline Bytes TcpAnswer(std::span<const std::byte> probe,
+                       const IpAddress& responder, bool open = false) {
+  const auto asked = Load<TcpHeader>(probe.subspan(TransportStart(probe)));
+  TcpHeader answer{};
+  answer.source_port = asked.destination_port;
+  answer.destination_port = asked.source_port;
+  answer.data_offset = 5 << 4;
+  answer.flags = kTcpReset;
+  if ((asked.flags & kTcpAck) != 0) {
+    answer.sequence = asked.acknowledgment;
+  } else {
+    answer.acknowledgment = asked.sequence + 1;
+    answer.flags = open ? kTcpSyn | kTcpAck : kTcpReset | kTcpAck;
+    answer.sequence = open ? 0x12345678 : 0;
   }
-  return RouterReply(probe, {.router = responder,
-                             .type = kIcmpUnreachable,
-                             .code = kIcmpPortUnreachable,
-                             .quoted_transport = 548});
+  return IpAround({.source = responder,
+                   .destination = SourceOf(probe),
+                   .ttl = 60,
+                   .protocol = kProtocolTcp},
+                  std::as_bytes(std::span(&answer, 1)));
 }
 
-// The sum of what a transport's checksum covers; 0xffff if it is right.
-inline uint16_t CoveredSum(std::span<const std::byte> packet) {
-  const auto ip = Load<Ipv4Header>(packet);
-  const auto transport = packet.subspan(ip.header_length());
-  uint16_t sum = OnesSum(transport);
-  if (ip.protocol == kProtocolIcmp) return sum;
-  sum = OnesAdd(sum, OnesSum(packet.subspan(offsetof(Ipv4Header, source), 8)));
-  return OnesAdd(sum,
-                 OnesAdd(ip.protocol, static_cast<uint16_t>(transport.size())));
+// What the host that `probe` is for, or another, says to it: an echo reply,
+// that nobody listens at the port, or a reset.
+inline Bytes HostAnswer(std::span<const std::byte> probe,
+                        const IpAddress& responder) {
+  if (IsTcp(probe)) return TcpAnswer(probe, responder);
+  if (!IsUdp(probe)) return EchoReply(probe, responder);
+  return RouterReply(probe, {.router = responder,
+                             .type = ErrorType::kUnreachable,
+                             .code = static_cast<uint8_t>(IsV6(probe) ? 4 : 3),
+                             .quoted_transport = 548});
 }
 
 }  // namespace fathom

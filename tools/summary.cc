@@ -121,8 +121,9 @@ std::string Summarize(const std::string& manifest, const std::string& name) {
       "Replies:   %d valid, %d of them repeated; %d rewritten, %d foreign, "
       "%d malformed\n",
       Number(m, "/replies/valid"), Number(m, "/replies/duplicate"),
-      Number(m, "/replies/rewritten"), Number(m, "/replies/foreign"),
-      Number(m, "/replies/malformed"));
+      Number(m, "/replies/rewritten_address") +
+          Number(m, "/replies/rewritten_port"),
+      Number(m, "/replies/foreign"), Number(m, "/replies/malformed"));
   absl::StrAppend(&out, LossLine(m), HolesLine(m));
   absl::StrAppendFormat(
       &out,

@@ -17,13 +17,15 @@ namespace fathom {
 
 // What a received packet turned out to be.
 enum class Verdict : uint8_t {
-  kReply,      // An answer to a probe of this scan.
-  kRewritten,  // Ours, but the quoted destination was changed on the way.
-  kForeign,    // About a probe, but not of this scan: another key, a ping.
-  kMalformed,  // Claims to be ICMP that could be ours and cannot be read.
+  kReply,             // An answer to a probe of this scan.
+  kRewrittenAddress,  // Ours, but the quoted destination was changed on the
+                      // way.
+  kRewrittenPort,  // Ours, but ports, id or checksum were changed, as by NAT.
+  kForeign,        // About a probe, but not of this scan: another key, a ping.
+  kMalformed,  // Claims to be an answer that could be ours and cannot be read.
   kOther,      // Traffic that has nothing to do with probing.
 };
-inline constexpr size_t kVerdicts = 5;
+inline constexpr size_t kVerdicts = 6;
 
 // A ProbeCodec turns probes into packets and packets back into replies.
 //

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 
 namespace fathom {
@@ -10,9 +11,11 @@ namespace fathom {
 // Hashes: a keyed one that an outsider cannot predict, and a cheap one for
 // spreading numbers.
 
-// SipHash-2-4 (Aumasson, Bernstein 2012) of the eight bytes of `value`, little
-// end first. What it yields proves knowledge of the key.
-constexpr uint64_t SipHash(const std::array<uint64_t, 2>& key, uint64_t value) {
+// SipHash-2-4 (Aumasson, Bernstein 2012) of `words`, each little end first.
+// What it yields proves knowledge of the key.
+template <size_t kWords>
+constexpr uint64_t SipHash(const std::array<uint64_t, 2>& key,
+                           const std::array<uint64_t, kWords>& words) {
   uint64_t v0 = key[0] ^ 0x736f6d6570736575;
   uint64_t v1 = key[1] ^ 0x646f72616e646f6d;
   uint64_t v2 = key[0] ^ 0x6c7967656e657261;
@@ -29,16 +32,21 @@ constexpr uint64_t SipHash(const std::array<uint64_t, 2>& key, uint64_t value) {
     v1 = std::rotl(v1, 17) ^ v2;
     v2 = std::rotl(v2, 32);
   };
-  constexpr uint64_t kLength = uint64_t{8} << 56;
-  for (const uint64_t word : {value, kLength}) {
+  const auto take = [&](uint64_t word) {
     v3 ^= word;
     round();
     round();
     v0 ^= word;
-  }
+  };
+  for (const uint64_t word : words) take(word);
+  take(uint64_t{kWords * sizeof(uint64_t)} << 56);
   v2 ^= 0xff;
   for (int i = 0; i < 4; ++i) round();
   return v0 ^ v1 ^ v2 ^ v3;
+}
+
+constexpr uint64_t SipHash(const std::array<uint64_t, 2>& key, uint64_t value) {
+  return SipHash(key, std::array<uint64_t, 1>{value});
 }
 
 // The finaliser of SplitMix64 (Steele, Lea, Flood 2014): a bijection in which

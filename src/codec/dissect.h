@@ -19,18 +19,22 @@ namespace fathom {
 enum class PacketShape : uint8_t {
   kError,      // ICMP Time Exceeded in transit, or Unreachable, with a quote.
   kEchoReply,  // ICMP Echo Reply.
+  kSegment,    // TCP RST or SYN-ACK: what hosts answer to a segment.
   kMalformed,  // One of these, but damaged: lengths, checksums, no quote.
   kOther,      // Anything else.
 };
 
-// The start of a probe as an ICMP error quotes it (RFC 792, RFC 1812).
+// The start of a probe as an ICMP error quotes it (RFC 792, RFC 1812, RFC
+// 4443).
 struct QuotedPacket {
   IpAddress source{};
   IpAddress destination{};
   Ttl ttl{};
-  uint8_t protocol = 0;
-  uint16_t id = 0;
-  uint16_t total_length = 0;  // As quoted; routers have been seen to change it.
+  uint8_t tos = 0;       // Traffic class in IPv6.
+  uint8_t protocol = 0;  // Behind IPv6's extension headers.
+  uint16_t id = 0;       // IPv4 only.
+  // As quoted, IP header included; routers have been seen to change it.
+  size_t total_length = 0;
   // What follows the quoted IP header and its options: at least eight bytes.
   // Padding up to the extensions of RFC 4884 is not part of it.
   std::span<const std::byte> transport{};
@@ -38,18 +42,24 @@ struct QuotedPacket {
 
 struct Packet {
   PacketShape shape = PacketShape::kOther;
+  Family family = Family::kIpv4;
+  uint8_t protocol = 0;  // Behind IPv6's extension headers.
   IpAddress source{};
   IpAddress destination{};
   Ttl ttl{};
   uint8_t icmp_type = 0;
   uint8_t icmp_code = 0;
+  uint8_t tcp_flags = 0;              // Of kSegment.
   QuotedPacket quote{};               // Of kError.
-  std::span<const std::byte> icmp{};  // The ICMP message, header first.
+  std::span<const std::byte> body{};  // The ICMP message or the segment.
+  // Of kError: the objects that follow the quote (RFC 4884), whole, at most
+  // kMaxExtensions bytes.
+  std::span<const std::byte> extensions{};
 };
 
-// Reads `bytes`, an IPv4 packet from its header on; padding after it, as
-// Ethernet adds, is cut off. Spans in the result point into `bytes`. Any bytes
-// are allowed.
+// Reads `bytes`, a packet from its IP header on; padding after it, as Ethernet
+// adds, is cut off. Spans in the result point into `bytes`. Any bytes are
+// allowed.
 Packet Dissect(std::span<const std::byte> bytes);
 
 }  // namespace fathom

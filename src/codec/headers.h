@@ -59,6 +59,12 @@ static_assert(sizeof(Ipv6Header) == 40);
 
 inline constexpr uint8_t kProtocolIcmpv6 = 58;
 
+// IPv6 extension headers that stand before a transport (RFC 8200, section 4).
+inline constexpr uint8_t kIpv6HopByHop = 0;
+inline constexpr uint8_t kIpv6Routing = 43;
+inline constexpr uint8_t kIpv6Fragment = 44;
+inline constexpr uint8_t kIpv6Destination = 60;
+
 // RFC 792; the second word as echo messages use it.
 struct IcmpHeader {
   uint8_t type;
@@ -86,6 +92,7 @@ inline constexpr uint8_t kIcmpProhibited = 13;
 // Types of ICMPv6 (RFC 4443), whose header is the same.
 inline constexpr uint8_t kIcmpv6Unreachable = 1;
 inline constexpr uint8_t kIcmpv6TimeExceeded = 3;
+inline constexpr uint8_t kIcmpv6PortUnreachable = 4;  // A code.
 inline constexpr uint8_t kIcmpv6EchoRequest = 128;
 inline constexpr uint8_t kIcmpv6EchoReply = 129;
 

@@ -14,22 +14,29 @@
 #include "fathom/probe_codec.h"
 #include "src/codec/dissect.h"
 #include "src/codec/headers.h"
+#include "src/codec/ip_layer.h"
 #include "src/codec/probe_clock.h"
 #include "src/codec/transport.h"
 
 namespace fathom {
 
-// Probes over IPv4 in a transport that carries a mark (transport.h): all that
-// probe protocols have in common.
+// Probes in a transport that carries a mark (transport.h), over the IP layer of
+// its family (ip_layer.h): all that probe protocols have in common.
 //
-//   IP header           IP id: fine time; may be rewritten: then the RTT is
-//   lost transport header    the mark: proof, flow, TTL, coarse time payload
-//   tweak, target, time in microseconds, contact text
+//   IPv4 header       id: fine time, never 0; may be rewritten, and then no
+//   more
+//                     than the RTT is lost
+//   or IPv6 header    flow label: constant per target and flow
+//   transport header  the mark: proof, flow, TTL, coarse time
+//   payload, if any   tweak, target, whitened time in microseconds, contact
+//   text
 //
 // The proof is a keyed hash of the target, so a reply is ours if the
-// destination it quotes proves right; a target in the payload that proves right
-// under another quoted destination says that the destination was rewritten on
-// the way. What balancers may hash is constant per target and flow.
+// destination it quotes proves right. What balancers may hash is constant per
+// target and flow. Times are whitened by a third part of the proof: a time that
+// is plausible when the whitening is taken off proves the target as well, which
+// tells what was rewritten on the way if the mark and the quoted destination do
+// not fit together.
 template <Transport T>
 class MarkedCodec final : public ProbeCodec {
  public:
@@ -41,45 +48,67 @@ class MarkedCodec final : public ProbeCodec {
   size_t probe_size() const override { return frame_.size(); }
 
  private:
-  struct ProbePacket {
-    Ipv4Header ip;
-    typename T::Header header;
-    Payload payload;
-  };
-  static_assert(sizeof(ProbePacket) == 38);
+  using Ip = IpLayer<T::kFamily>;
 
-  // Of one target: what the mark of its flow 0 has.
+  // What follows the header of a probe. The tweak is what makes the checksum
+  // that was wished for the true one.
+  struct Payload {
+    Be16 tweak;
+    typename Ip::WireAddress target;
+    Be32 microseconds;
+  };
+  struct NoPayload {};
+
+  struct ProbePacket {
+    typename Ip::Header ip;
+    typename T::Header header;
+    [[no_unique_address]] std::conditional_t<T::kHasPayload, Payload, NoPayload>
+        payload;
+  };
+
+  // Of one target: what the mark of its flow 0 has, and what times are mixed
+  // with.
   struct Proof {
     uint16_t proof;
     uint16_t value;
+    uint32_t whitening;
   };
 
   // The payload of a probe that came back.
   struct Stamp {
-    uint32_t target;
-    uint32_t microseconds;
+    IpAddress target;
+    uint32_t microseconds;  // Still whitened.
+  };
+
+  // How the time of sending is told by what came back.
+  struct Timing {
+    Nanos rtt = kUnknownRtt;
+    bool id_changed = false;
   };
 
   void WriteTemplate(std::span<const std::byte> link_header);
-  Proof ProofOf(uint32_t target) const;
-  // The flow that `mark` proves for `target`, if it does.
-  std::optional<FlowId> FlowOf(uint32_t target, const Mark& mark) const;
+  Proof ProofOf(const IpAddress& target) const;
+  // The flow that `mark` proves for the target of `proof`, if it does.
+  std::optional<FlowId> FlowOf(const Proof& proof, const Mark& mark) const;
   // Where a mark has little room for proof, a probe of this scan is known by
   // its time, too.
-  bool IsRecent(const Mark& mark, Instant arrival) const;
+  bool IsRecent(uint32_t time, Instant arrival) const;
   static std::optional<Stamp> StampOf(std::span<const std::byte> transport);
-  static Nanos RttOf(const Stamp& stamp, Instant arrival);
-  static Ttl TtlOf(const Mark& mark);
-  static uint32_t CoarseOf(const Mark& mark);
+  static Nanos RttOf(const Stamp& stamp, const Proof& proof, Instant arrival);
+  // Whether the stamp's time proves its target.
+  static bool IsFresh(const Stamp& stamp, const Proof& proof, Instant arrival);
+  Timing TimingOf(const QuotedPacket& quote, uint32_t time, Nanos stamped,
+                  Instant arrival) const;
   static ReplyKind KindOf(const Packet& packet, const IpAddress& target);
+  // The time in a mark without the whitening.
+  static uint32_t TimeOf(const Mark& mark, const Proof& proof) {
+    return T::kHasFine ? mark.time ^ proof.whitening : mark.time;
+  }
 
   bool InRange(Ttl ttl) const {
     return options_.min_ttl <= ttl && ttl <= options_.max_ttl;
   }
-  uint16_t transport_size() const {
-    return static_cast<uint16_t>(frame_.size() - link_size_ -
-                                 sizeof(Ipv4Header));
-  }
+  size_t packet_size() const { return frame_.size() - link_size_; }
 
   Verdict DecodeError(const Packet& packet, Instant arrival,
                       Reply& reply) const;
@@ -87,6 +116,9 @@ class MarkedCodec final : public ProbeCodec {
                        Reply& reply) const;
   Verdict WhyUnproven(const QuotedPacket& quote, const Mark& mark,
                       Instant arrival) const;
+  bool HasProvenPart(const QuotedPacket& quote, const Mark& mark,
+                     Instant arrival) const;
+  static void CopyFacts(const Packet& packet, Instant arrival, Reply& reply);
 
   CodecOptions options_;
   ProbeClock clock_;
@@ -97,17 +129,29 @@ class MarkedCodec final : public ProbeCodec {
   uint16_t transport_sum_ = 0;
 };
 
-// Checks `options` against what a mark can hold. `name` is the protocol's.
-absl::Status CheckMarkedOptions(const CodecOptions& options, uint32_t values,
-                                const std::string& name);
+// What a protocol's marks can hold.
+struct MarkLimits {
+  uint32_t values = 0;
+  bool has_payload = false;
+};
 
-template <Transport T>
+// Checks `options` against what probes can hold.
+absl::Status CheckMarkedOptions(const CodecOptions& options,
+                                const MarkLimits& limits);
+
+// Makes the codec for the family of the source.
+template <template <Family> class T>
 absl::StatusOr<std::unique_ptr<ProbeCodec>> MakeMarkedCodec(
     const CodecOptions& options) {
-  const absl::Status checked =
-      CheckMarkedOptions(options, T::kValues, T::kName);
+  using V4 = T<Family::kIpv4>;
+  using V6 = T<Family::kIpv6>;
+  const absl::Status checked = CheckMarkedOptions(
+      options, {.values = V4::kValues, .has_payload = V4::kHasPayload});
   if (!checked.ok()) return checked;
-  return std::make_unique<MarkedCodec<T>>(options);
+  if (options.source.family() == Family::kIpv4) {
+    return std::make_unique<MarkedCodec<V4>>(options);
+  }
+  return std::make_unique<MarkedCodec<V6>>(options);
 }
 
 }  // namespace fathom

@@ -19,6 +19,9 @@ class ProbeClock {
   // No reply is expected to take longer; a later one has a damaged time.
   static constexpr Nanos kMaxRtt = std::chrono::minutes(5);
 
+  // How old a probe may be whose time shall prove that it is ours.
+  static constexpr Nanos kPlausibleAge = std::chrono::minutes(1);
+
   explicit ProbeClock(uint32_t offset) : offset_(offset) {}
 
   uint32_t Ticks(Instant time) const {
@@ -44,11 +47,27 @@ class ProbeClock {
 
  private:
   static constexpr Nanos kTick = std::chrono::microseconds(100);
-  static constexpr Nanos kPlausibleAge = std::chrono::minutes(1);
   static constexpr uint32_t kMask = (1U << (kFineBits + kCoarseBits)) - 1;
 
   uint32_t offset_;
 };
+
+// The time as marks have it: the TTL above the ticks.
+constexpr uint32_t TimeWith(Ttl ttl, uint32_t ticks) {
+  return uint32_t{ttl.value()}
+             << (ProbeClock::kCoarseBits + ProbeClock::kFineBits) |
+         ticks;
+}
+constexpr Ttl TtlOf(uint32_t time) {
+  return Ttl(static_cast<uint8_t>(
+      time >> (ProbeClock::kCoarseBits + ProbeClock::kFineBits)));
+}
+constexpr uint32_t TicksOf(uint32_t time) {
+  return time & (TimeWith(Ttl(1), 0) - 1);
+}
+constexpr uint32_t CoarseOf(uint32_t time) {
+  return TicksOf(time) >> ProbeClock::kFineBits;
+}
 
 }  // namespace fathom
 

@@ -1,7 +1,7 @@
-// UDP probes over IPv4, to a port at which nobody listens.
+// UDP probes, to a port at which nobody listens.
 //
 //   source port (16)       value              balancers hash both ports:
-//   constant destination port (16)  33434              per target and flow
+//   destination port (16)  33434              constant per target and flow
 //   length (16)            constant
 //   checksum (16)          TTL, coarse time   no balancer is known to hash it
 //
@@ -15,44 +15,59 @@
 namespace fathom {
 namespace {
 
+template <Family F>
 struct Datagram {
   using Header = UdpHeader;
 
-  static constexpr const char* kName = "udp";
+  static constexpr Family kFamily = F;
   static constexpr uint8_t kProtocol = kProtocolUdp;
+  static constexpr uint32_t kValues = kPortValues;
   static constexpr bool kHasProof = false;
+  static constexpr bool kHasFine = false;
+  static constexpr bool kHasPayload = true;
   static constexpr bool kPseudo = true;
-  // Ports below are those of services, and firewalls wonder at them.
-  static constexpr uint32_t kFirstPort = 1024;
-  static constexpr uint32_t kValues = 65'536 - kFirstPort;
   // Where traceroute begins, which people who read their logs know.
   static constexpr uint16_t kToPort = 33434;
 
   static UdpHeader HeaderOf(const Mark& mark, uint16_t length) {
-    // Never 0, which would mean that there is none: TTLs are above that.
-    return {.source_port = static_cast<uint16_t>(kFirstPort + mark.value),
+    // The checksum is never 0, which would mean that there is none: TTLs are
+    // above that.
+    return {.source_port = static_cast<uint16_t>(kMinAnsweredPort + mark.value),
             .destination_port = kToPort,
             .length = length,
-            .checksum = mark.time};
+            .checksum = static_cast<uint16_t>(mark.time >> 16)};
+  }
+
+  static uint16_t SumOf(const Mark& mark) {
+    return OnesAdd(mark.value, static_cast<uint16_t>(mark.time >> 16));
   }
 
   static std::optional<Mark> Read(std::span<const std::byte> udp) {
     const uint16_t port = Field(udp, offsetof(UdpHeader, source_port));
-    if (port < kFirstPort ||
+    if (port < kMinAnsweredPort ||
         Field(udp, offsetof(UdpHeader, destination_port)) != kToPort) {
       return std::nullopt;
     }
+    const uint32_t time = Field(udp, offsetof(UdpHeader, checksum));
     return Mark{.proof = 0,
-                .value = static_cast<uint16_t>(port - kFirstPort),
-                .time = Field(udp, offsetof(UdpHeader, checksum))};
+                .value = static_cast<uint16_t>(port - kMinAnsweredPort),
+                .time = time << 16};
   }
 
   // Not asked for an echo, nobody sends one.
-  static std::optional<Mark> ReadAnswer(std::span<const std::byte> /*icmp*/) {
+  static std::optional<Mark> ReadAnswer(std::span<const std::byte> /*message*/,
+                                        uint16_t /*moved*/) {
     return std::nullopt;
   }
 
+  // Another port or another address: nothing else tells.
+  static bool IsNearMiss(const Mark& /*mark*/, const Mark& /*right*/,
+                         uint16_t /*flows*/) {
+    return false;
+  }
+
   static bool IsHosts(uint8_t code) {
+    if (F == Family::kIpv6) return code == kIcmpv6PortUnreachable;
     return code == kIcmpPortUnreachable || code == kIcmpProtocolUnreachable;
   }
 

@@ -53,7 +53,8 @@ Json RepliesOf(const ScanRecord& record) {
   const auto verdict = [&record](Verdict v) {
     return record.counts->verdicts[static_cast<size_t>(v)];
   };
-  replies["rewritten"] = verdict(Verdict::kRewritten);
+  replies["rewritten_address"] = verdict(Verdict::kRewrittenAddress);
+  replies["rewritten_port"] = verdict(Verdict::kRewrittenPort);
   replies["foreign"] = verdict(Verdict::kForeign);
   replies["malformed"] = verdict(Verdict::kMalformed);
   replies["other"] = verdict(Verdict::kOther);
