@@ -12,13 +12,18 @@
 #include <tuple>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "backends/simulated.h"
 #include "fathom/dataset.h"
+#include "fathom/probe_codec.h"
+#include "fathom/registry.h"
 #include "src/codec/headers.h"
 #include "src/engine/finish.h"
+#include "src/lab/ipv6.h"
 #include "src/lab/network.h"
 #include "src/lab/probe_packet.h"
 #include "src/lab/truth.h"
+#include "src/net/icmp_extensions.h"
 #include "tests/sanitizers.h"
 #include "tests/temporary_directory.h"
 
@@ -33,7 +38,9 @@ using Edge = std::pair<uint32_t, uint32_t>;
 class Witness final : public lab::Observer {
  public:
   void Observe(const lab::Observation& seen) override {
-    const auto probe = lab::ReadProbe(seen.probe);
+    const bool ipv6 = seen.probe[0] >> 4 == std::byte{6};
+    const auto probe =
+        ipv6 ? lab::ReadIpv6Probe(seen.probe) : lab::ReadProbe(seen.probe);
     ASSERT_TRUE(probe);
     keys.emplace(probe->ip.destination, probe->keys);
     if (!lab::IsAnswered(seen.fate)) return;
@@ -56,19 +63,41 @@ TargetSet Targets(size_t count) {
   return TargetSet(std::move(addresses));
 }
 
+// The lab's name of an address of either family.
+uint32_t NameOf(const IpAddress& address) {
+  return address.family() == Family::kIpv4 ? address.v4()
+                                           : lab::FromIpv6(address);
+}
+
+// The same over IPv6.
+TargetSet Ipv6Targets(size_t count) {
+  const TargetSet targets = Targets(count);
+  std::vector<IpAddress> addresses;
+  for (size_t i = 0; i < targets.size(); ++i) {
+    addresses.push_back(lab::ToIpv6(targets[i].v4()));
+  }
+  return TargetSet(std::move(addresses));
+}
+
 // No reply comes later.
 constexpr Nanos kLongest = std::chrono::seconds(20);
 
 class ScanTest : public testing::Test {
  protected:
   ScanResult Scan(const lab::Scenario& scenario, const TargetSet& targets,
-                  const std::string& name = "scan") {
-    const auto backend = OpenSimulated(scenario, {}, &witness_);
+                  const std::string& name = "scan",
+                  const std::string& protocol = "icmp") {
+    const auto backend =
+        OpenSimulated(scenario, {.toward = targets[0]}, &witness_);
     EXPECT_TRUE(backend.ok()) << backend.status();
     path_ = directory_.Path(name);
-    auto result = RunScan(
-        **backend, targets, PrefixSet(),
-        {.dataset = path_, .pps = 50'000, .seed = 7, .cooldown = kLongest}, {});
+    auto result = RunScan(**backend, targets, PrefixSet(),
+                          {.dataset = path_,
+                           .protocol = protocol,
+                           .pps = 50'000,
+                           .seed = 7,
+                           .cooldown = kLongest},
+                          {});
     EXPECT_TRUE(result.ok()) << result.status();
     ReadBack();
     return *std::move(result);
@@ -85,8 +114,9 @@ class ScanTest : public testing::Test {
       ASSERT_TRUE(replies.ok()) << replies.status();
       if (replies->empty()) break;
       for (const Reply& reply : *replies) {
-        hops_.emplace_back(reply.probe.target.v4(), reply.probe.ttl.value(),
-                           reply.responder.v4());
+        hops_.emplace_back(NameOf(reply.probe.target), reply.probe.ttl.value(),
+                           NameOf(reply.responder));
+        labelled_ += SpellMpls(reply.extensions.bytes).empty() ? 0 : 1;
       }
     }
     while (true) {
@@ -95,7 +125,7 @@ class ScanTest : public testing::Test {
       if (links->empty()) break;
       for (const Link& link : *links) {
         if (link.gap != 0) continue;
-        const Edge edge(link.near.v4(), link.far.v4());
+        const Edge edge(NameOf(link.near), NameOf(link.far));
         links_.insert(edge);
         if ((link.flags & kLinkInLoop) != 0) in_loops_.insert(edge);
       }
@@ -113,7 +143,7 @@ class ScanTest : public testing::Test {
                               const TargetSet& targets, lab::Sight sight) {
     std::vector<uint32_t> addresses;
     for (size_t i = 0; i < targets.size(); ++i) {
-      addresses.push_back(targets[i].v4());
+      addresses.push_back(NameOf(targets[i]));
     }
     std::set<Edge> edges;
     const auto keys = [this](uint32_t target) { return witness_.keys[target]; };
@@ -130,6 +160,7 @@ class ScanTest : public testing::Test {
   std::string path_;
   Witness witness_;
   std::vector<Cell> hops_;
+  int labelled_ = 0;  // Hops with MPLS labels.
   std::set<Edge> links_;
   std::set<Edge> in_loops_;  // Those that are flagged so.
 };
@@ -157,6 +188,33 @@ TEST_F(ScanTest, HearsExactlyWhatTheLabAnswered) {
   std::sort(hops_.begin(), hops_.end());
   EXPECT_GT(hops_.size(), Scaled(100'000));
   EXPECT_TRUE(hops_ == witness_.answered);
+}
+
+// Every protocol over both families. What comes back rewritten is heard by
+// none, and not every protocol knows a host by another address.
+TEST_F(ScanTest, HearsTheSameByEveryProtocolAndFamily) {
+  lab::Scenario scenario = InTheTree("clean");
+  scenario.tunnels = 0.2;
+  for (const CodecModule& protocol : Register<CodecModule>::All()) {
+    for (const TargetSet& targets : {Targets(1024), Ipv6Targets(1024)}) {
+      witness_ = {};
+      labelled_ = 0;
+      const std::string name = absl::StrCat(
+          protocol.name, targets.family() == Family::kIpv4 ? "4" : "6");
+      const ScanResult result = Scan(scenario, targets, name, protocol.name);
+      EXPECT_EQ(result.counts.sent, 1024U * 32U) << name;
+      std::sort(witness_.answered.begin(), witness_.answered.end());
+      std::sort(hops_.begin(), hops_.end());
+      EXPECT_GT(hops_.size(), 5'000U) << name;
+      EXPECT_TRUE(hops_ == witness_.answered) << name;
+      EXPECT_GT(labelled_, 100) << name;
+      const std::set<Edge> truth =
+          Truth(scenario, targets, lab::Sight::kAnyFlow);
+      EXPECT_TRUE(std::includes(truth.begin(), truth.end(), links_.begin(),
+                                links_.end()))
+          << name;
+    }
+  }
 }
 
 TEST_F(ScanTest, EveryProbeHasOneFate) {
