@@ -1,18 +1,23 @@
 #ifndef FATHOM_SRC_ANNOTATE_RESOLVER_H_
 #define FATHOM_SRC_ANNOTATE_RESOLVER_H_
 
+#include <netdb.h>
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "fathom/address.h"
 #include "fathom/probe.h"
+#include "src/annotate/dns_channel.h"
 
 namespace fathom {
 
@@ -53,32 +58,62 @@ class Resolver {
   static absl::StatusOr<std::unique_ptr<Resolver>> Make(
       const ResolverOptions& options);
 
-  virtual ~Resolver() = default;
+  Resolver(const Resolver&) = delete;
+  Resolver& operator=(const Resolver&) = delete;
+  ~Resolver();
 
   // Notes that the name of `address` is wanted. Repeats cost nothing, also
   // after it was answered or given up.
-  virtual void AskName(const IpAddress& address) = 0;
+  void AskName(const IpAddress& address);
 
   // Sends what the rate allows and reads what came. Returns as soon as a
   // question was answered or given up, or none is left; after at most
   // `patience` in any case.
-  virtual absl::Status Work(Nanos patience) = 0;
+  absl::Status Work(Nanos patience);
 
   // nullptr: not answered, or not yet; empty: there is no name. Valid until
   // the next AskName() or Work().
-  virtual const std::string* NameOf(const IpAddress& address) const = 0;
+  const std::string* NameOf(const IpAddress& address) const;
 
   // Questions that are neither answered nor given up.
-  virtual size_t pending() const = 0;
+  size_t pending() const { return waiting_.size() + under_way_; }
 
-  virtual ResolverCounts counts() const = 0;
+  const ResolverCounts& counts() const { return counts_; }
 
   // The addresses of `host`, the best to use first (RFC 6724), each once; of
   // one family if it is given. An address in text is its own answer. Blocks
   // for at most `patience`; NotFound if there are none.
-  virtual absl::StatusOr<std::vector<IpAddress>> Addresses(
-      const std::string& host, std::optional<Family> family,
-      Nanos patience) = 0;
+  absl::StatusOr<std::vector<IpAddress>> Addresses(const std::string& host,
+                                                   std::optional<Family> family,
+                                                   Nanos patience);
+
+ private:
+  enum class State : uint8_t { kWaiting, kUnderWay, kAnswered, kFailed };
+  struct Entry {
+    State state = State::kWaiting;
+    std::string name{};
+  };
+  struct Question;  // What c-ares hands back with an answer.
+
+  Resolver(const ResolverOptions& options, DnsChannel channel);
+
+  void Send(const IpAddress& address);
+  void SendWhatIsDue();
+  // How long to sleep until something may be sent, if anything may.
+  Nanos UntilNextSend() const;
+  void Finish(const IpAddress& address, State state, std::string name);
+  bool MakeRoom();
+  static void OnAnswer(void* question, int status, int timeouts, hostent* host);
+
+  const ResolverOptions options_;
+  const Nanos interval_;  // Between packets.
+  absl::flat_hash_map<IpAddress, Entry> entries_;
+  std::deque<IpAddress> waiting_;   // Not yet sent.
+  std::deque<IpAddress> finished_;  // In the order in which they were.
+  size_t under_way_ = 0;
+  std::chrono::steady_clock::time_point next_send_{};
+  ResolverCounts counts_;
+  DnsChannel channel_;  // Last: as it goes, it calls OnAnswer().
 };
 
 // Whether `name` may be shown and stored: 1 to 253 letters, digits, dots,
