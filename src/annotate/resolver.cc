@@ -1,10 +1,12 @@
 #include "src/annotate/resolver.h"
 
 #include <ares.h>
+#include <netdb.h>
 
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <span>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -73,6 +75,65 @@ IpAddress ToAddress(const sockaddr& address) {
   std::memcpy(bytes.data(), &v6.sin6_addr, bytes.size());
   return IpAddress::V6(Load<BigEndian<uint64_t>>(bytes),
                        Load<BigEndian<uint64_t>>(std::span(bytes).subspan(8)));
+}
+
+// In network byte order; an IPv4 address is the first four.
+std::array<std::byte, 16> ToBytes(const IpAddress& address) {
+  std::array<std::byte, 16> bytes{};
+  if (address.family() == Family::kIpv4) {
+    Store(Be32(address.v4()), bytes);
+  } else {
+    Store(BigEndian<uint64_t>(address.high()), bytes);
+    Store(BigEndian<uint64_t>(address.low()), std::span(bytes).subspan(8));
+  }
+  return bytes;
+}
+
+// The name whose PTR records name `address` (RFC 1035, 3596).
+std::string ReverseName(const IpAddress& address) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  const auto bytes = ToBytes(address);
+  std::string name;
+  if (address.family() == Family::kIpv4) {
+    for (int i = 3; i >= 0; --i) {
+      absl::StrAppend(&name, std::to_integer<int>(bytes[i]), ".");
+    }
+    return name + "in-addr.arpa";
+  }
+  for (int i = 15; i >= 0; --i) {
+    const int byte = std::to_integer<int>(bytes[i]);
+    for (const int digit : {byte & 15, byte >> 4}) {
+      name += kDigits[digit];
+      name += '.';
+    }
+  }
+  return name + "ip6.arpa";
+}
+
+// The name in an answer; empty if none in it is a host's. Of several, whose
+// order is any, the first in the alphabet.
+int ReadName(std::span<const unsigned char> message, const IpAddress& address,
+             std::string* name) {
+  const auto bytes = ToBytes(address);
+  const bool v4 = address.family() == Family::kIpv4;
+  hostent* found = nullptr;
+  const int status = ares_parse_ptr_reply(
+      message.data(), static_cast<int>(message.size()), bytes.data(),
+      v4 ? 4 : 16, v4 ? AF_INET : AF_INET6, &found);
+  if (status != ARES_SUCCESS) return status;
+  const auto take = [&](const char* text) {
+    std::string candidate(text);
+    if (IsHostName(candidate) && (name->empty() || candidate < *name)) {
+      *name = std::move(candidate);
+    }
+  };
+  if (found->h_name != nullptr) take(found->h_name);
+  for (char** alias = found->h_aliases; alias != nullptr && *alias != nullptr;
+       ++alias) {
+    take(*alias);
+  }
+  ares_free_hostent(found);
+  return ARES_SUCCESS;
 }
 
 // A host with more addresses than this is a joke, or an attack.
@@ -171,42 +232,31 @@ void Resolver::Send(const IpAddress& address) {
   ++under_way_;
   ++counts_.asked;
   entries_[address].state = State::kUnderWay;
-  std::array<std::byte, 16> bytes{};
-  const bool v4 = address.family() == Family::kIpv4;
-  if (v4) {
-    Store(Be32(address.v4()), bytes);
-  } else {
-    Store(BigEndian<uint64_t>(address.high()), bytes);
-    Store(BigEndian<uint64_t>(address.low()), std::span(bytes).subspan(8));
-  }
-  // Goes back to us with the answer, of which there is always one.
-  ares_gethostbyaddr(channel_.get(), bytes.data(), v4 ? 4 : 16,
-                     v4 ? AF_INET : AF_INET6, &OnAnswer,
-                     new Question{this, address});
+  constexpr int kInternet = 1;
+  constexpr int kPointer = 12;
+  // The question goes back to us with the answer, of which there is always one.
+  // (ares_gethostbyaddr() would not tell a name that there is not from a server
+  // that does not say.)
+  ares_query(channel_.get(), ReverseName(address).c_str(), kInternet, kPointer,
+             &OnAnswer, new Question{this, address});
 }
 
 void Resolver::OnAnswer(void* question, int status, int timeouts,
-                        hostent* host) {
+                        unsigned char* message, int size) {
   const std::unique_ptr<Question> asked(static_cast<Question*>(question));
   if (status == ARES_EDESTRUCTION || status == ARES_ECANCELLED) return;
   Resolver& self = *asked->resolver;
   // Each try that timed out was another packet: it counts for the rate.
   self.next_send_ += self.interval_ * timeouts;
-  switch (status) {
-    case ARES_SUCCESS: {
-      const char* const text = host != nullptr ? host->h_name : nullptr;
-      std::string name(text != nullptr ? text : "");
-      if (!IsHostName(name)) name.clear();
-      self.Finish(asked->address, State::kAnswered, std::move(name));
-      return;
-    }
-    case ARES_ENOTFOUND:
-    case ARES_ENODATA:
-      self.Finish(asked->address, State::kAnswered, {});
-      return;
-    default:
-      self.Finish(asked->address, State::kFailed, {});
+  std::string name;
+  if (status == ARES_SUCCESS) {
+    status =
+        ReadName({message, static_cast<size_t>(size)}, asked->address, &name);
   }
+  const bool answered = status == ARES_SUCCESS || status == ARES_ENOTFOUND ||
+                        status == ARES_ENODATA;
+  self.Finish(asked->address, answered ? State::kAnswered : State::kFailed,
+              std::move(name));
 }
 
 void Resolver::Finish(const IpAddress& address, State state, std::string name) {

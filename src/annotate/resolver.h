@@ -1,8 +1,6 @@
 #ifndef FATHOM_SRC_ANNOTATE_RESOLVER_H_
 #define FATHOM_SRC_ANNOTATE_RESOLVER_H_
 
-#include <netdb.h>
-
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -103,7 +101,8 @@ class Resolver {
   Nanos UntilNextSend() const;
   void Finish(const IpAddress& address, State state, std::string name);
   bool MakeRoom();
-  static void OnAnswer(void* question, int status, int timeouts, hostent* host);
+  static void OnAnswer(void* question, int status, int timeouts,
+                       unsigned char* message, int size);
 
   const ResolverOptions options_;
   const Nanos interval_;  // Between packets.
