@@ -10,6 +10,7 @@ namespace fathom {
 void AddScan(CLI::App& app, int& exit_code);
 void AddInfo(CLI::App& app, int& exit_code);
 void AddConvert(CLI::App& app, int& exit_code);
+void AddAnnotate(CLI::App& app, int& exit_code);
 void AddRecover(CLI::App& app, int& exit_code);
 void AddDoctor(CLI::App& app, int& exit_code);
 void AddLab(CLI::App& app, int& exit_code);

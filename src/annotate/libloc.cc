@@ -1,7 +1,10 @@
+// Its headers declare C, and do not say so to C++.
+extern "C" {
 #include <libloc/as.h>
 #include <libloc/database.h>
 #include <libloc/libloc.h>
 #include <libloc/network.h>
+}
 
 #include <array>
 #include <cerrno>

@@ -1,0 +1,98 @@
+#ifndef FATHOM_SRC_ANNOTATE_ANNOTATION_TABLES_H_
+#define FATHOM_SRC_ANNOTATE_ANNOTATION_TABLES_H_
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "fathom/address.h"
+#include "src/annotate/annotator.h"
+#include "src/annotate/as_links.h"
+#include "src/annotate/interfaces.h"
+#include "src/dataset/parquet/writer.h"
+
+namespace fathom {
+
+// The tables that annotation adds to a dataset: interfaces.parquet and
+// as_links.parquet. FORMAT.md says what their columns mean.
+//
+// Each is written beside its place and comes there by a rename, over what was
+// there before: a reader finds the old one or the new one, whole. The same rows
+// and keys give the same bytes.
+
+// One of the two. What it holds is one row group.
+class AnnotationTable {
+ public:
+  // `schema`'s columns outlive the table.
+  static absl::StatusOr<AnnotationTable> Create(const std::string& path,
+                                                const parquet::Schema& schema);
+
+  AnnotationTable(AnnotationTable&&) noexcept = default;
+  AnnotationTable& operator=(AnnotationTable&&) = delete;
+  // Leaves nothing behind if it was not published.
+  ~AnnotationTable();
+
+  // The columns of the next row group, to each of which a row adds a value;
+  // then comes EndRow().
+  std::vector<parquet::Values>& columns() { return columns_; }
+  absl::Status EndRow();
+
+  // Puts all on the disk.
+  absl::Status Finish(parquet::KeyValues key_values);
+  // REQUIRES: Finish().
+  absl::Status Publish();
+
+ private:
+  AnnotationTable(std::string path, std::string temporary,
+                  const parquet::Schema& schema,
+                  std::unique_ptr<parquet::Writer> writer);
+
+  absl::Status Flush();
+
+  std::string path_;
+  std::string temporary_;
+  std::unique_ptr<parquet::Writer> writer_;  // Null once moved from.
+  std::vector<parquet::Values> columns_;
+  size_t rows_ = 0;  // In columns_.
+};
+
+// The table of interfaces, to be written in ascending order of address.
+class InterfaceTable {
+ public:
+  // In the directory of a dataset with addresses of `family`.
+  static absl::StatusOr<InterfaceTable> Create(const std::string& dataset,
+                                               Family family);
+
+  absl::Status Write(const IpAddress& address, const Annotation& annotation,
+                     const std::string& name, const Interface& interface);
+
+  AnnotationTable& table() { return table_; }
+
+ private:
+  explicit InterfaceTable(AnnotationTable table) : table_(std::move(table)) {}
+
+  AnnotationTable table_;
+};
+
+// The table of AS links, in ascending order of their ends.
+class AsLinkTable {
+ public:
+  static absl::StatusOr<AsLinkTable> Create(const std::string& dataset);
+
+  absl::Status Write(const AsLink& link, const std::string& near_name,
+                     const std::string& far_name);
+
+  AnnotationTable& table() { return table_; }
+
+ private:
+  explicit AsLinkTable(AnnotationTable table) : table_(std::move(table)) {}
+
+  AnnotationTable table_;
+};
+
+}  // namespace fathom
+
+#endif  // FATHOM_SRC_ANNOTATE_ANNOTATION_TABLES_H_
