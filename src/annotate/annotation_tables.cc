@@ -99,6 +99,12 @@ uint32_t ToSeconds(Instant instant) {
 
 }  // namespace
 
+parquet::Schema InterfaceSchema(Family family) {
+  return {family == Family::kIpv4 ? kInterfaces4 : kInterfaces6, 1};
+}
+
+parquet::Schema AsLinkSchema() { return {kAsLinks, 2}; }
+
 AnnotationTable::AnnotationTable(std::string path, std::string temporary,
                                  const parquet::Schema& schema,
                                  std::unique_ptr<parquet::Writer> writer)
@@ -164,9 +170,8 @@ absl::StatusOr<InterfaceTable> InterfaceTable::Create(
     const std::string& dataset, Family family) {
   FATHOM_ASSIGN_OR_RETURN(
       AnnotationTable table,
-      AnnotationTable::Create(
-          absl::StrCat(dataset, "/interfaces.parquet"),
-          {family == Family::kIpv4 ? kInterfaces4 : kInterfaces6, 1}));
+      AnnotationTable::Create(absl::StrCat(dataset, "/interfaces.parquet"),
+                              InterfaceSchema(family)));
   return InterfaceTable(std::move(table));
 }
 
@@ -199,7 +204,7 @@ absl::StatusOr<AsLinkTable> AsLinkTable::Create(const std::string& dataset) {
   FATHOM_ASSIGN_OR_RETURN(
       AnnotationTable table,
       AnnotationTable::Create(absl::StrCat(dataset, "/as_links.parquet"),
-                              {kAsLinks, 2}));
+                              AsLinkSchema()));
   return AsLinkTable(std::move(table));
 }
 

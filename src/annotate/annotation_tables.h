@@ -23,6 +23,10 @@ namespace fathom {
 // there before: a reader finds the old one or the new one, whole. The same rows
 // and keys give the same bytes.
 
+// The columns; one by which the rows are in order comes first.
+parquet::Schema InterfaceSchema(Family family);
+parquet::Schema AsLinkSchema();
+
 // One of the two. What it holds is one row group.
 class AnnotationTable {
  public:

@@ -1,0 +1,11 @@
+// libFuzzer on the reader of pfx2as: see tests/fuzz_networks.h.
+//
+//   meson setup build-fuzz -Dfuzz=true (with CXX=clang++)
+//   build-fuzz/fuzz_pfx2as -max_total_time=60
+
+#include "tests/fuzz_networks.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  fathom::FuzzNetworks("pfx2as", data, size);
+  return 0;
+}
