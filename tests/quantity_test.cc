@@ -32,11 +32,13 @@ TEST(Quantity, ReadsDurations) {
   EXPECT_EQ(ParseDuration("0"), Nanos(0));
   EXPECT_EQ(ParseDuration("90"), seconds(90));
   EXPECT_EQ(ParseDuration("0.5s"), std::chrono::milliseconds(500));
+  EXPECT_EQ(ParseDuration("50ms"), std::chrono::milliseconds(50));
+  EXPECT_EQ(ParseDuration("0.5ms"), std::chrono::microseconds(500));
   EXPECT_EQ(ParseDuration("15m"), minutes(15));
   EXPECT_EQ(ParseDuration("1.5h"), minutes(90));
   EXPECT_EQ(ParseDuration("2d"), hours(48));
-  for (const char* text :
-       {"", "-1", "s", "1w", "1 s", "10 minutes", "nan", "1000000d"}) {
+  for (const char* text : {"", "-1", "s", "ms", "1sms", "1mms", "1w", "1 s",
+                           "10 minutes", "nan", "1000000d"}) {
     EXPECT_FALSE(ParseDuration(text)) << text;
   }
 }

@@ -8,6 +8,7 @@ namespace fathom {
 // Each command is one file: it declares its options on `app` and sets
 // `exit_code` when it has run.
 void AddScan(CLI::App& app, int& exit_code);
+void AddTrace(CLI::App& app, int& exit_code);
 void AddInfo(CLI::App& app, int& exit_code);
 void AddConvert(CLI::App& app, int& exit_code);
 void AddAnnotate(CLI::App& app, int& exit_code);

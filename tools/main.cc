@@ -27,6 +27,7 @@ int Run(int argc, char** argv) {
   app.set_version_flag("--version", "fathom " FATHOM_VERSION);
   app.require_subcommand(1);
   fathom::AddScan(app, exit_code);
+  fathom::AddTrace(app, exit_code);
   fathom::AddInfo(app, exit_code);
   fathom::AddConvert(app, exit_code);
   fathom::AddAnnotate(app, exit_code);

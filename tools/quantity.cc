@@ -68,7 +68,10 @@ std::optional<uint64_t> ParseQuantity(std::string_view text) {
 std::optional<Nanos> ParseDuration(std::string_view text) {
   static constexpr std::array<Unit, 4> kUnits = {
       {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86'400}}};
-  const auto seconds = Scale(text, kUnits, 1);
+  const bool millis = text.ends_with("ms");
+  if (millis) text.remove_suffix(1);
+  auto seconds = Scale(text, kUnits, 1);
+  if (millis && seconds) *seconds /= 60 * 1000;  // Its m was read as minutes.
   if (!seconds || *seconds > 1000.0 * 86'400) return std::nullopt;
   return Nanos(std::llround(*seconds * 1e9));
 }

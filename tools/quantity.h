@@ -16,8 +16,8 @@ namespace fathom {
 // for anything else, and for what is not a whole number of 1 to 10^15.
 std::optional<uint64_t> ParseQuantity(std::string_view text);
 
-// "90", "90s", "1.5m", "2h", "1d": seconds where no unit is given; nullopt for
-// anything else, for less than zero, and for more than 1000 days.
+// "90", "90s", "50ms", "1.5m", "2h", "1d": seconds where no unit is given;
+// nullopt for anything else, for less than zero, and for more than 1000 days.
 std::optional<Nanos> ParseDuration(std::string_view text);
 
 // "950", "12.3 K", "4.56 M": three digits or four.
