@@ -52,7 +52,7 @@ void DeclareWay(CLI::App& app, TraceFlags& f) {
   app.add_flag("-4", f.ipv4, "only IPv4 addresses of names");
   app.add_flag("-6", f.ipv6, "only IPv6 addresses of names");
   Add(app, "-b,--backend", f.backend, "B",
-      Names<BackendModule>() + " [what may be used]");
+      "unprivileged, " + Names<BackendModule>() + " [as allowed]");
   Add(app, "-i,--interface", f.interface, "DEV",
       "network interface [by route], or scenario file");
   Add(app, "--source", f.source, "ADDR",
@@ -166,7 +166,7 @@ absl::StatusOr<TraceRunOptions> ToTraceRunOptions(const TraceFlags& flags) {
       Duration("--interval", interval, milliseconds(flags.watch ? 100 : 1),
                minutes(1)));
   FATHOM_ASSIGN_OR_RETURN(options.seed, Seed(flags.seed));
-  options.protocol = flags.protocol;
+  options.protocol = flags.protocol.empty() ? "icmp" : flags.protocol;
   options.contact = flags.contact;
   return options;
 }

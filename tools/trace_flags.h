@@ -17,7 +17,7 @@ struct TraceFlags {
   std::vector<std::string> hosts;
   bool ipv4 = false;
   bool ipv6 = false;
-  std::string protocol = "icmp";
+  std::string protocol;  // Empty: icmp, or what is allowed.
   int first_ttl = 1;
   int max_ttl = 30;
   int probes = 3;

@@ -1,20 +1,20 @@
 #include "tools/trace_hosts.h"
 
-#include <linux/if_packet.h>
 #include <netdb.h>
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <map>
+#include <filesystem>
 #include <optional>
+#include <system_error>
 #include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "fathom/registry.h"
 #include "src/base/status_macros.h"
-#include "src/base/unique_fd.h"
 #include "src/net/neighbor.h"
+#include "src/trace/socket_backend.h"
 
 namespace fathom {
 namespace {
@@ -82,6 +82,8 @@ absl::StatusOr<IpAddress> AddressOf(const std::string& word,
   return *literal;
 }
 
+constexpr const char* kUnprivileged = "unprivileged";
+
 // What a kernel's way out depends on; equal for those that share a backend.
 using Way = std::tuple<Family, int, IpAddress>;
 
@@ -97,6 +99,105 @@ absl::StatusOr<Way> WayTo(const IpAddress& address, const std::string& backend,
   FATHOM_ASSIGN_OR_RETURN(const Route route, FindRoute(address, index));
   return Way(family, route.interface_index, route.gateway.value_or(address));
 }
+
+// The program, as it is to be named to setcap.
+std::string OwnPath() {
+  std::error_code error;
+  const auto path = std::filesystem::read_symlink("/proc/self/exe", error);
+  return error ? "fathom" : path.string();
+}
+
+std::string Grant() {
+  return absl::StrCat("sudo setcap cap_net_raw+ep ", OwnPath());
+}
+
+// What sockets that anybody may open can ask by.
+absl::StatusOr<SocketKind> SocketKindOf(const TraceRunOptions& options) {
+  if (options.protocol.starts_with("icmp")) return SocketKind::kPing;
+  if (!options.protocol.starts_with("udp")) {
+    return absl::PermissionDeniedError(absl::StrCat(
+        "--protocol ", options.protocol, ": needs raw packets; allow them by: ",
+        Grant(), ", or use --protocol icmp"));
+  }
+  if (options.trace.flows > 1) {
+    return absl::PermissionDeniedError(absl::StrCat(
+        "--flows with --protocol udp: ports tell hops apart where raw packets "
+        "are not allowed; allow them by: ",
+        Grant(), ", or use --protocol icmp"));
+  }
+  return SocketKind::kUdp;
+}
+
+absl::StatusOr<std::unique_ptr<Backend>> OpenSockets(
+    const BackendOptions& backend, const TraceRunOptions& options) {
+  FATHOM_ASSIGN_OR_RETURN(const SocketKind kind, SocketKindOf(options));
+  auto opened = OpenSocketBackend(kind, backend);
+  if (!absl::IsPermissionDenied(opened.status())) return opened;
+  return absl::PermissionDeniedError(absl::StrCat(
+      "neither raw packets nor ping sockets are allowed; allow them by: ",
+      Grant(),
+      ", or: sudo sysctl net.ipv4.ping_group_range=\"0 2147483647\", or use "
+      "--protocol udp"));
+}
+
+// The backend asked for. If none was: raw packets if they are allowed and get
+// there, else sockets.
+absl::StatusOr<std::unique_ptr<Backend>> OpenBackend(
+    const std::string& name, const BackendOptions& backend,
+    const TraceRunOptions& options) {
+  if (name == kUnprivileged) return OpenSockets(backend, options);
+  const auto module =
+      Register<BackendModule>::Find(name.empty() ? "io_uring" : name);
+  if (!module.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--backend ", std::string(module.status().message()), ", ",
+                     kUnprivileged));
+  }
+  if (!name.empty()) return module->open(backend);
+  FATHOM_ASSIGN_OR_RETURN(const Route route, FindRoute(backend.toward, 0));
+  const auto interface = FindInterface(route.interface_index);
+  if (!interface.ok() || interface->loopback) {
+    return OpenSockets(backend, options);
+  }
+  auto opened = module->open(backend);
+  if (opened.ok() || absl::IsInvalidArgument(opened.status())) return opened;
+  auto sockets = OpenSockets(backend, options);
+  const bool forbidden = absl::IsPermissionDenied(opened.status());
+  return sockets.ok() || forbidden ? std::move(sockets) : std::move(opened);
+}
+
+absl::StatusOr<std::optional<IpAddress>> SourceOf(const TraceFlags& flags) {
+  if (flags.source.empty()) return std::nullopt;
+  const auto source = IpAddress::Parse(flags.source);
+  if (source) return source;
+  return absl::InvalidArgumentError(
+      absl::StrCat("--source ", flags.source, ": not an address"));
+}
+
+// The hosts by the way to them, each address once.
+class Ways {
+ public:
+  struct Entry {
+    Way way;
+    std::vector<IpAddress> addresses;
+  };
+
+  TracePlace Add(const Way& way, const IpAddress& address) {
+    auto at = std::find_if(entries_.begin(), entries_.end(),
+                           [&](const Entry& e) { return e.way == way; });
+    if (at == entries_.end()) at = entries_.insert(at, {way, {}});
+    auto& known = at->addresses;
+    auto place = std::find(known.begin(), known.end(), address);
+    if (place == known.end()) place = known.insert(place, address);
+    return {static_cast<size_t>(at - entries_.begin()),
+            static_cast<size_t>(place - known.begin())};
+  }
+
+  const std::vector<Entry>& entries() const { return entries_; }
+
+ private:
+  std::vector<Entry> entries_;
+};
 
 }  // namespace
 
@@ -115,52 +216,32 @@ absl::StatusOr<std::vector<TraceHost>> LookUpHosts(const TraceFlags& flags) {
 absl::StatusOr<TracePlan> PlanTraces(const std::vector<TraceHost>& hosts,
                                      const TraceFlags& flags,
                                      const TraceRunOptions& options) {
-  std::optional<IpAddress> source;
-  if (!flags.source.empty()) {
-    source = IpAddress::Parse(flags.source);
-    if (!source) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("--source ", flags.source, ": not an address"));
-    }
-  }
-  const std::string backend =
-      flags.backend.empty() ? "io_uring" : flags.backend;
-  const auto module = Register<BackendModule>::Find(backend);
-  if (!module.ok()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--backend ", std::string(module.status().message())));
-  }
-  std::map<Way, std::vector<IpAddress>> ways;
+  FATHOM_ASSIGN_OR_RETURN(const auto source, SourceOf(flags));
   TracePlan plan;
-  std::vector<Way> way_of;
+  Ways ways;
   for (const TraceHost& host : hosts) {
-    FATHOM_ASSIGN_OR_RETURN(const Way way,
-                            WayTo(host.address, backend, flags.interface));
-    auto& addresses = ways[way];
-    if (std::find(addresses.begin(), addresses.end(), host.address) ==
-        addresses.end()) {
-      addresses.push_back(host.address);
-    }
-    way_of.push_back(way);
+    FATHOM_ASSIGN_OR_RETURN(
+        const Way way, WayTo(host.address, flags.backend, flags.interface));
+    plan.places.push_back(ways.Add(way, host.address));
   }
-  std::map<Way, size_t> group_of;
-  for (const auto& [way, addresses] : ways) {
-    group_of[way] = plan.groups.size();
+  for (const Ways::Entry& entry : ways.entries()) {
     TraceGroup group;
-    FATHOM_ASSIGN_OR_RETURN(group.backend,
-                            module->open({.device = flags.interface,
-                                          .source = source,
-                                          .toward = addresses.front()}));
-    FATHOM_ASSIGN_OR_RETURN(group.run,
-                            TraceRun::Make(*group.backend, addresses, options));
+    TraceRunOptions chosen = options;
+    const BackendOptions backend = {.device = flags.interface,
+                                    .source = source,
+                                    .toward = entry.addresses.front()};
+    auto opened = OpenBackend(flags.backend, backend, chosen);
+    if (absl::IsPermissionDenied(opened.status()) && flags.protocol.empty() &&
+        options.trace.flows == 1) {
+      plan.remark = absl::StrCat(std::string(opened.status().message()),
+                                 "; asking by UDP now");
+      chosen.protocol = "udp";
+      opened = OpenBackend(flags.backend, backend, chosen);
+    }
+    FATHOM_ASSIGN_OR_RETURN(group.backend, std::move(opened));
+    FATHOM_ASSIGN_OR_RETURN(
+        group.run, TraceRun::Make(*group.backend, entry.addresses, chosen));
     plan.groups.push_back(std::move(group));
-  }
-  for (size_t i = 0; i < hosts.size(); ++i) {
-    const auto& addresses = ways[way_of[i]];
-    const auto at =
-        std::find(addresses.begin(), addresses.end(), hosts[i].address);
-    plan.places.push_back(
-        {group_of[way_of[i]], static_cast<size_t>(at - addresses.begin())});
   }
   return plan;
 }

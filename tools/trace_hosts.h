@@ -38,8 +38,10 @@ struct TracePlace {
 struct TracePlan {
   std::vector<TraceGroup> groups{};
   std::vector<TracePlace> places{};  // By host; several may share one.
+  std::string remark{};              // What else than asked for is done, or "".
 };
 
+// PermissionDenied says what to grant.
 absl::StatusOr<TracePlan> PlanTraces(const std::vector<TraceHost>& hosts,
                                      const TraceFlags& flags,
                                      const TraceRunOptions& options);
