@@ -1,8 +1,5 @@
 #include "tools/trace_hosts.h"
 
-#include <netdb.h>
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <optional>
@@ -12,45 +9,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "fathom/registry.h"
+#include "src/annotate/resolver.h"
 #include "src/base/status_macros.h"
 #include "src/net/neighbor.h"
 #include "src/trace/socket_backend.h"
 
 namespace fathom {
 namespace {
-
-struct FreeAddresses {
-  void operator()(addrinfo* list) const { freeaddrinfo(list); }
-};
-
-IpAddress FromSystem(const sockaddr& address) {
-  if (address.sa_family == AF_INET) {
-    const auto& v4 = reinterpret_cast<const sockaddr_in&>(address);
-    return IpAddress::V4(ntohl(v4.sin_addr.s_addr));
-  }
-  const auto& bytes =
-      reinterpret_cast<const sockaddr_in6&>(address).sin6_addr.s6_addr;
-  uint64_t high = 0, low = 0;
-  for (int i = 0; i < 8; ++i) {
-    high = high << 8 | bytes[i];
-    low = low << 8 | bytes[i + 8];
-  }
-  return IpAddress::V6(high, low);
-}
-
-absl::StatusOr<IpAddress> LookUp(const std::string& word, int family) {
-  addrinfo hints{};
-  hints.ai_family = family;
-  hints.ai_socktype = SOCK_DGRAM;
-  addrinfo* list = nullptr;
-  const int error = getaddrinfo(word.c_str(), nullptr, &hints, &list);
-  const std::unique_ptr<addrinfo, FreeAddresses> owned(list);
-  if (error != 0) {
-    return absl::NotFoundError(
-        absl::StrCat("look up ", word, ": ", gai_strerror(error)));
-  }
-  return FromSystem(*list->ai_addr);
-}
 
 // Addresses that nobody answers from, and that probes must not go to.
 bool IsOneHost(const IpAddress& address) {
@@ -62,25 +27,51 @@ bool IsOneHost(const IpAddress& address) {
   return number != 0 && number >> 28 != 0xe && number != 0xffff'ffff;
 }
 
-absl::StatusOr<IpAddress> AddressOf(const std::string& word,
-                                    const TraceFlags& flags) {
-  const auto literal = IpAddress::Parse(word);
-  if (!literal) {
-    return LookUp(word, flags.ipv4   ? AF_INET
-                        : flags.ipv6 ? AF_INET6
-                                     : AF_UNSPEC);
-  }
-  const bool v4 = literal->family() == Family::kIpv4;
+absl::Status CheckAddress(const IpAddress& address, const TraceFlags& flags) {
+  const bool v4 = address.family() == Family::kIpv4;
   if ((flags.ipv4 && !v4) || (flags.ipv6 && v4)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(word, ": is IPv", v4 ? 4 : 6, ", not IPv", v4 ? 6 : 4));
+    return absl::InvalidArgumentError(absl::StrCat(
+        address.ToString(), ": is IPv", v4 ? 4 : 6, ", not IPv", v4 ? 6 : 4));
   }
-  if (!IsOneHost(*literal)) {
+  if (!IsOneHost(address)) {
     return absl::InvalidArgumentError(
-        absl::StrCat(word, ": not the address of one host"));
+        absl::StrCat(address.ToString(), ": not the address of one host"));
   }
-  return *literal;
+  return absl::OkStatus();
 }
+
+// Names are asked of the name server that the user gave, or of the system's.
+class LookUp {
+ public:
+  explicit LookUp(const TraceFlags& flags) : flags_(flags) {
+    if (flags.ipv4) family_ = Family::kIpv4;
+    if (flags.ipv6) family_ = Family::kIpv6;
+  }
+
+  absl::StatusOr<IpAddress> AddressOf(const std::string& word) {
+    if (const auto literal = IpAddress::Parse(word)) {
+      FATHOM_RETURN_IF_ERROR(CheckAddress(*literal, flags_));
+      return *literal;
+    }
+    if (!resolver_) {
+      ResolverOptions options;
+      if (!flags_.resolver.empty() && flags_.resolver != "system") {
+        options.servers = {flags_.resolver};
+      }
+      FATHOM_ASSIGN_OR_RETURN(resolver_, Resolver::Make(options));
+    }
+    FATHOM_ASSIGN_OR_RETURN(const auto addresses,
+                            resolver_->Addresses(word, family_, kPatience));
+    return addresses.front();
+  }
+
+ private:
+  static constexpr Nanos kPatience = std::chrono::seconds(10);
+
+  const TraceFlags& flags_;
+  std::optional<Family> family_;
+  std::unique_ptr<Resolver> resolver_;
+};
 
 constexpr const char* kUnprivileged = "unprivileged";
 
@@ -206,8 +197,9 @@ absl::StatusOr<std::vector<TraceHost>> LookUpHosts(const TraceFlags& flags) {
     return absl::InvalidArgumentError("-4 and -6: only one of them");
   }
   std::vector<TraceHost> hosts;
+  LookUp look_up(flags);
   for (const std::string& word : flags.hosts) {
-    FATHOM_ASSIGN_OR_RETURN(const IpAddress address, AddressOf(word, flags));
+    FATHOM_ASSIGN_OR_RETURN(const IpAddress address, look_up.AddressOf(word));
     hosts.push_back({word, address});
   }
   return hosts;

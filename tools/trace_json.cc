@@ -3,6 +3,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "src/net/icmp_extensions.h"
 #include "src/trace/hop_row.h"
 
 namespace fathom {
@@ -33,7 +34,8 @@ void AddNote(const AddressNote& note, Json& json) {
   json["as_name"] = OrNull(about.as_name, !about.as_name.empty());
   json["country"] = OrNull(about.country, !about.country.empty());
   json["city"] = OrNull(about.city, !about.city.empty());
-  json["latitude"] = OrNull(about.latitude.value_or(0), about.latitude.has_value());
+  json["latitude"] =
+      OrNull(about.latitude.value_or(0), about.latitude.has_value());
   json["longitude"] =
       OrNull(about.longitude.value_or(0), about.longitude.has_value());
   json["ixp"] = OrNull(about.ixp, !about.ixp.empty());
@@ -67,6 +69,17 @@ Json ToJson(const HopRow::Responder& responder, const NoteOf& note_of) {
   json["quoted_ttl"] =
       OrNull(last.quoted_ttl.value(), last.quoted_ttl != Ttl());
   json["quoted_tos"] = last.quoted_tos;
+  json["changed_id"] = (last.changes & kChangedId) != 0;
+  json["changed_length"] = (last.changes & kChangedLength) != 0;
+  json["mpls"] = Json::array();
+  for (const MplsLabel& label : MplsStackOf(last.extensions)) {
+    json["mpls"].push_back({{"label", label.label},
+                            {"traffic_class", label.traffic_class},
+                            {"bottom", label.bottom},
+                            {"ttl", label.ttl}});
+  }
+  json["extensions"] =
+      OrNull(SpellExtensions(last.extensions), !last.extensions.empty());
   return json;
 }
 

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "src/net/icmp_extensions.h"
 #include "src/trace/forks.h"
 
 namespace fathom {
@@ -143,7 +144,24 @@ std::string RefusalMark(const TraceResponder& responder) {
   }
 }
 
-std::string ExtensionMark(const TraceResponder& /*responder*/) { return ""; }
+std::string ExtensionMark(const TraceResponder& responder) {
+  std::string text;
+  for (const MplsLabel& label : MplsStackOf(responder.extensions)) {
+    absl::StrAppend(&text, text.empty() ? " <MPLS:" : "/", "L=", label.label,
+                    ",E=", label.traffic_class, ",S=", label.bottom ? 1 : 0,
+                    ",T=", label.ttl);
+  }
+  if (!text.empty()) text += ">";
+  for (const ExtensionObject& object : ObjectsOf(responder.extensions)) {
+    constexpr uint8_t kMpls = 1;
+    if (object.object_class == kMpls) continue;
+    // From its own header on, which stands before the payload.
+    const std::span<const std::byte> whole(object.payload.data() - 4,
+                                           object.payload.size() + 4);
+    absl::StrAppend(&text, " <", SpellExtensions(whole), ">");
+  }
+  return text;
+}
 
 std::string FormatTrace(const Tracer& tracer, const TraceTitle& title,
                         const NoteOf& note_of, Instant now) {

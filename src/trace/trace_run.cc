@@ -9,8 +9,11 @@
 
 namespace fathom {
 
-TraceRun::TraceRun(Backend& backend, std::unique_ptr<ProbeCodec> codec)
-    : backend_(backend), codec_(std::move(codec)) {}
+TraceRun::TraceRun(Backend& backend, std::string protocol,
+                   std::unique_ptr<ProbeCodec> codec)
+    : backend_(backend),
+      protocol_(std::move(protocol)),
+      codec_(std::move(codec)) {}
 
 absl::StatusOr<std::unique_ptr<TraceRun>> TraceRun::Make(
     Backend& backend, const std::vector<IpAddress>& targets,
@@ -26,7 +29,8 @@ absl::StatusOr<std::unique_ptr<TraceRun>> TraceRun::Make(
                    .min_ttl = options.trace.first_ttl,
                    .max_ttl = options.trace.max_ttl,
                    .contact = options.contact}));
-  std::unique_ptr<TraceRun> run(new TraceRun(backend, std::move(codec)));
+  std::unique_ptr<TraceRun> run(
+      new TraceRun(backend, options.protocol, std::move(codec)));
   Instant start = backend.Now();
   for (const IpAddress& target : targets) {
     run->by_target_.emplace(target, run->tracers_.size());

@@ -43,6 +43,7 @@ class TraceRun {
 
   Backend& backend() const { return backend_; }
   const ProbeCodec& codec() const { return *codec_; }
+  const std::string& protocol() const { return protocol_; }
   // In the order of the targets.
   const std::vector<Tracer>& tracers() const { return tracers_; }
 
@@ -56,13 +57,15 @@ class TraceRun {
  private:
   static constexpr size_t kBatch = 64;
 
-  TraceRun(Backend& backend, std::unique_ptr<ProbeCodec> codec);
+  TraceRun(Backend& backend, std::string protocol,
+           std::unique_ptr<ProbeCodec> codec);
   absl::Status Send(Instant now);
   absl::Status Hear(Nanos patience);
   // Looks at a tracer again, of which something may have changed.
   void Refresh(size_t index, Instant now);
 
   Backend& backend_;
+  const std::string protocol_;
   std::unique_ptr<ProbeCodec> codec_;
   std::vector<Tracer> tracers_;
   // By tracer: when it wants to be asked again, and whether and since when it
