@@ -4,7 +4,6 @@
 
 #include <csignal>
 #include <cstdio>
-#include <ctime>
 #include <utility>
 
 #include "tools/exit_code.h"
@@ -12,20 +11,24 @@
 namespace fathom {
 namespace {
 
+// By which the waiting thread is told that it is no longer needed.
+int WakeSignal() { return SIGRTMIN; }
+
 sigset_t Signals() {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, WakeSignal());
   return signals;
 }
 
 void Wait(const std::stop_token& end, std::stop_source& scan,
           const std::string& notice) {
   const sigset_t signals = Signals();
-  constexpr timespec kPatience = {.tv_sec = 0, .tv_nsec = 50'000'000};
   while (!end.stop_requested()) {
-    if (sigtimedwait(&signals, nullptr, &kPatience) < 0) continue;
+    const int signal = sigwaitinfo(&signals, nullptr);
+    if (signal < 0 || signal == WakeSignal()) continue;
     if (scan.stop_requested()) _exit(kExitInterrupted);
     std::fputs(notice.c_str(), stderr);
     scan.request_stop();
@@ -45,6 +48,7 @@ Interrupts::Interrupts(std::string notice) {
 
 Interrupts::~Interrupts() {
   waiter_.request_stop();
+  pthread_kill(waiter_.native_handle(), WakeSignal());
   waiter_.join();
   const sigset_t signals = Signals();
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
