@@ -20,6 +20,9 @@ namespace {
 // frames as this.
 constexpr size_t kMaxRingFrames = 32'768;
 
+// Who sends no more than this at once has few answers to expect.
+constexpr size_t kFewFrames = 256;
+
 // As many sockets as the kernel lets share an interface.
 constexpr size_t kMaxLanes = 256;
 
@@ -59,12 +62,14 @@ absl::StatusOr<std::unique_ptr<Backend>> IoUringBackend::Open(
   FATHOM_ASSIGN_OR_RETURN(WayOut way, FindWay(options));
   std::unique_ptr<IoUringBackend> backend(new IoUringBackend(std::move(way)));
   // The receivers first, so that no answer comes before them.
-  FATHOM_ASSIGN_OR_RETURN(backend->rx_,
-                          PacketRingRx::Open({.interface = backend->interface(),
-                                              .address = backend->source(),
-                                              .tcp = options.tcp,
-                                              .clock = &backend->clock()},
-                                             options.lanes));
+  FATHOM_ASSIGN_OR_RETURN(
+      backend->rx_,
+      PacketRingRx::Open({.interface = backend->interface(),
+                          .address = backend->source(),
+                          .tcp = options.tcp,
+                          .clock = &backend->clock(),
+                          .small = options.ring_frames <= kFewFrames},
+                         options.lanes));
   for (size_t lane = 0; lane < options.lanes; ++lane) {
     FATHOM_ASSIGN_OR_RETURN(auto tx,
                             UringTx::Open({.interface = backend->interface(),

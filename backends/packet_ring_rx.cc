@@ -20,6 +20,7 @@ namespace {
 // number matters too: at the slowest rates, 512 of them last a second.
 constexpr size_t kBlock = 64 << 10;
 constexpr size_t kMostBlocks = 512;
+constexpr size_t kFewBlocks = 64;
 // All queues together: 400,000 replies.
 constexpr size_t kBlocksInAll = 1024;
 constexpr unsigned kBlockAgeMs = 2;
@@ -78,7 +79,9 @@ absl::StatusOr<std::unique_ptr<PacketRingRx>> PacketRingRx::Make(
 absl::StatusOr<std::vector<std::unique_ptr<PacketRingRx>>> PacketRingRx::Open(
     const Options& options, size_t queues) {
   const size_t blocks =
-      std::clamp<size_t>(kBlocksInAll / queues, 128, kMostBlocks);
+      options.small
+          ? kFewBlocks
+          : std::clamp<size_t>(kBlocksInAll / queues, 128, kMostBlocks);
   std::vector<std::unique_ptr<PacketRingRx>> made;
   std::vector<const UniqueFd*> sockets;
   for (size_t i = 0; i < queues; ++i) {

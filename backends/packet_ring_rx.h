@@ -33,6 +33,7 @@ class PacketRingRx final : public RxQueue {
     IpAddress address;       // Packets to others are left alone.
     bool tcp;                // Whether TCP may answer, too.
     const WallClock* clock;  // Outlives the queues.
+    bool small = false;      // 4 MB a queue: quicker to make, for few packets.
   };
 
   // Queues that share what comes in: each packet goes to one of them.
