@@ -42,7 +42,7 @@ void DeclareWhat(CLI::App& app, TraceFlags& f) {
       "silent hops in a row that end it [5]");
   Add(app, "-w,--wait", f.wait, "TIME", "for an answer, at most [1s]");
   Add(app, "--interval", f.interval, "TIME",
-      "from round to round [50ms; --watch: 1s]");
+      "from round to round [25ms; --watch: 1s]");
   Add(app, "--contact", f.contact, "TEXT",
       "goes into every probe: who you are");
 }
@@ -160,7 +160,7 @@ absl::StatusOr<TraceRunOptions> ToTraceRunOptions(const TraceFlags& flags) {
       Duration("--wait", flags.wait, milliseconds(10), minutes(1)));
   trace.min_wait = std::min(trace.min_wait, trace.max_wait);
   const std::string interval =
-      flags.interval.empty() ? (flags.watch ? "1s" : "50ms") : flags.interval;
+      flags.interval.empty() ? (flags.watch ? "1s" : "25ms") : flags.interval;
   FATHOM_ASSIGN_OR_RETURN(
       trace.interval,
       Duration("--interval", interval, milliseconds(flags.watch ? 100 : 1),

@@ -73,6 +73,9 @@ class LookUp {
   std::unique_ptr<Resolver> resolver_;
 };
 
+// A few rounds; a small ring is made quickly.
+constexpr size_t kRingFrames = 256;
+
 constexpr const char* kUnprivileged = "unprivileged";
 
 // What a kernel's way out depends on; equal for those that share a backend.
@@ -221,7 +224,8 @@ absl::StatusOr<TracePlan> PlanTraces(const std::vector<TraceHost>& hosts,
     TraceRunOptions chosen = options;
     const BackendOptions backend = {.device = flags.interface,
                                     .source = source,
-                                    .toward = entry.addresses.front()};
+                                    .toward = entry.addresses.front(),
+                                    .ring_frames = kRingFrames};
     auto opened = OpenBackend(flags.backend, backend, chosen);
     if (absl::IsPermissionDenied(opened.status()) && flags.protocol.empty() &&
         options.trace.flows == 1) {

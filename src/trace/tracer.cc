@@ -15,8 +15,8 @@ constexpr uint8_t kStep = 8;
 // are further apart than this.
 constexpr Nanos kSameProbe = std::chrono::microseconds(400);
 
-// Silence is told from slowness by this many times the longest round trip.
-constexpr int kPatience = 3;
+// Silence is told from slowness by this many round trips.
+constexpr int kPatience = 2;
 
 bool EndsPath(const TraceResponder& responder) {
   return responder.kind != ReplyKind::kHop;
@@ -183,7 +183,6 @@ void Tracer::Learn(FlowId flow, Instant now) {
        ++t) {
     const TraceCell& at = cell(flow, Ttl(t));
     if (at.latest == TraceProbe::kNobody) continue;
-    longest_ = std::max(longest_, at.rtts.best());
     const auto& responder = at.responders[static_cast<size_t>(at.latest)];
     if (responder.kind == ReplyKind::kUnreachable) {
       if (refused == 0) refused = t;
@@ -222,16 +221,38 @@ Nanos Tracer::WaitFor(FlowId flow, Ttl ttl) const {
   const bool answers_beyond = end || heard_[flow.value()] >= ttl.value();
   if (!answers_beyond) return options_.max_wait;
   return std::min(options_.max_wait,
-                  std::max(options_.min_wait, kPatience * longest_));
+                  std::max(options_.min_wait, kPatience * TripNear(flow, ttl)));
+}
+
+Nanos Tracer::TripNear(FlowId flow, Ttl ttl) const {
+  Nanos longer{0};
+  for (const int step : {-1, 1}) {
+    for (int t = ttl.value();
+         t >= options_.first_ttl.value() && t <= options_.max_ttl.value();
+         t += step) {
+      const TraceCell& at = cell(flow, Ttl(static_cast<uint8_t>(t)));
+      if (at.answered == 0) continue;
+      longer = std::max(longer, at.rtts.mean());
+      break;
+    }
+  }
+  return longer;
+}
+
+// Who said nothing for so long has nothing to say, however often it is asked.
+Instant Tracer::Expiry(const TraceCell& cell, const TraceProbe& probe,
+                       Nanos wait) {
+  if (cell.answered > 0) return probe.sent + wait;
+  return std::max(cell.probes.front().sent + wait, probe.sent + wait / 2);
 }
 
 uint64_t Tracer::Awaited(FlowId flow, Ttl ttl, Instant now) const {
   const Nanos wait = WaitFor(flow, ttl);
-  const auto& probes = cell(flow, ttl).probes;
-  return static_cast<uint64_t>(
-      std::count_if(probes.begin(), probes.end(), [&](const TraceProbe& probe) {
+  const TraceCell& at = cell(flow, ttl);
+  return static_cast<uint64_t>(std::count_if(
+      at.probes.begin(), at.probes.end(), [&](const TraceProbe& probe) {
         return probe.responder == TraceProbe::kNobody &&
-               probe.sent + wait > now;
+               Expiry(at, probe, wait) > now;
       }));
 }
 
@@ -257,7 +278,8 @@ Instant Tracer::NextEvent(Instant now) const {
       const Nanos wait = WaitFor(flow, Ttl(t));
       for (const TraceProbe& probe : at.probes) {
         if (probe.responder != TraceProbe::kNobody) continue;
-        if (probe.sent + wait > now) next = std::min(next, probe.sent + wait);
+        const Instant expiry = Expiry(at, probe, wait);
+        if (expiry > now) next = std::min(next, expiry);
       }
     }
   }

@@ -18,7 +18,8 @@ namespace fathom {
 // once it is known how far that is, before to a horizon that moves on as
 // routers near it answer. So a path takes one round trip, and what is silent
 // costs the wait for it only. How long that is follows from the round trips
-// heard: a hop with answers from beyond it is given three of the longest.
+// heard: a hop with answers from beyond it is given twice that of its
+// neighbours from its first probe on, and its later probes half of that.
 //
 // Pulled like a Strategy, and pure: time is handed in. Bounded: a cell (one hop
 // of one flow) keeps its last probes and the addresses that answered, about
@@ -30,9 +31,9 @@ struct TraceOptions {
   uint16_t flows = 1;     // From 0.
   uint32_t probes = 3;    // To each hop of each flow; 0: until stopped.
   uint8_t gap_limit = 5;  // Silent hops in a row that end the path.
-  Nanos interval = std::chrono::milliseconds(50);   // From round to round.
+  Nanos interval = std::chrono::milliseconds(25);   // From round to round.
   Nanos stagger = std::chrono::milliseconds(2);     // From flow to flow.
-  Nanos min_wait = std::chrono::milliseconds(150);  // For an answer.
+  Nanos min_wait = std::chrono::milliseconds(100);  // For an answer.
   Nanos max_wait = std::chrono::seconds(1);
 };
 
@@ -137,8 +138,14 @@ class Tracer {
   bool WantsProbe(const TraceCell& cell) const {
     return options_.probes == 0 || cell.sent < options_.probes;
   }
-  // How long an answer to a probe of this cell is waited for.
+  // The round trip to the nearest hops that answer, itself included: the longer
+  // of that before it and that behind it.
+  Nanos TripNear(FlowId flow, Ttl ttl) const;
+  // How long an answer to the first probe of this cell is waited for.
   Nanos WaitFor(FlowId flow, Ttl ttl) const;
+  // Until when one to this probe of it is.
+  static Instant Expiry(const TraceCell& cell, const TraceProbe& probe,
+                        Nanos wait);
   static TraceProbe* Match(TraceCell& cell, const Reply& reply);
   static int RespondedBy(TraceCell& cell, const Reply& reply);
   // After an answer to the flow: where it ends, how far to ask, how long to
@@ -156,8 +163,7 @@ class Tracer {
   std::vector<std::optional<Ttl>> ends_;
   std::vector<uint8_t> heard_;  // The highest TTL with an answer; 0 for none.
   std::vector<uint8_t>
-      horizon_;       // The highest TTL asked while no end is known.
-  Nanos longest_{0};  // Of the shortest round trips of all cells.
+      horizon_;  // The highest TTL asked while no end is known.
 };
 
 }  // namespace fathom
