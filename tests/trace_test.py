@@ -372,6 +372,25 @@ class Cases:
             check_path(path_of(text))
             assert time.monotonic() - before < 20
 
+    def test_says_whose_hops_are_as_files_tell(self):
+        (self.directory / "pfx2as").write_text(
+            "10.0.0.0\t13\t64500\n10.8.0.0\t13\t64501\n"
+            "10.200.0.0\t16\t64502\n")
+        (self.directory / "names").write_text(
+            "64500 NEAR-NET, DE\n64502 FAR\x1b[31m\n")
+        files = ("--networks", "pfx2as", "--networks", "names")
+        text = self.trace(*files, chain.HOST)
+        assert f" 1  {chain.far(1)} [AS64500 NEAR-NET, DE]  " in text, text
+        assert f"13  {chain.far(15)} [AS64501]  " in text, text
+        assert f"14  {chain.far(16)}  " in text, text
+        assert "\x1b" not in text, text
+        assert text.splitlines()[-1].startswith(
+            "AS path: AS64500 NEAR-NET, DE -> AS64501 -> AS64502 FAR"), text
+        trace, = self.json(*files, chain.HOST)
+        assert [a["asn"] for a in trace["as_path"]] == [64500, 64501, 64502]
+        assert trace["hops"][0]["responders"][0]["asn"] == 64500, trace
+        self.trace("--networks", "nosuchfile", chain.HOST, code=2)
+
     def watch(self, *arguments, end=b"q"):
         """What it draws in a terminal, its exit code, and what came after."""
         process, terminal = pty.fork()

@@ -14,12 +14,26 @@ namespace {
 constexpr Nanos kTimeout = std::chrono::milliseconds(700);
 constexpr int kTries = 2;
 
+// Files may hold any bytes, and terminals obey some.
+Annotation Readable(Annotation annotation) {
+  for (std::string* const text : {&annotation.as_name, &annotation.country,
+                                  &annotation.city, &annotation.ixp}) {
+    std::replace_if(
+        text->begin(), text->end(),
+        [](char c) {
+          return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+        },
+        '?');
+  }
+  return annotation;
+}
+
 }  // namespace
 
 absl::StatusOr<TraceNotes> TraceNotes::Open(const Sources& sources) {
   TraceNotes notes;
   if (!sources.files.networks.empty() || !sources.files.ixps.empty()) {
-    return absl::UnimplementedError("--networks, --ixps: not built in");
+    FATHOM_ASSIGN_OR_RETURN(notes.annotator_, Annotator::Open(sources.files));
   }
   if (sources.resolver.empty()) return notes;
   ResolverOptions options = {.timeout = kTimeout, .tries = kTries};
@@ -47,6 +61,7 @@ absl::Status TraceNotes::Work(Nanos patience) {
 
 AddressNote TraceNotes::Find(const IpAddress& address) const {
   AddressNote note;
+  if (annotator_) note.annotation = Readable(annotator_->Find(address));
   if (!resolver_) return note;
   const std::string* const name = resolver_->NameOf(address);
   if (name != nullptr) note.name = *name;
@@ -65,11 +80,6 @@ std::string SpellNetwork(const Annotation& annotation) {
   add(annotation.ixp, ", ");
   add(annotation.city, ", ");
   add(annotation.country, ", ");
-  // Files may hold any bytes, terminals obey some.
-  std::replace_if(
-      text.begin(), text.end(),
-      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; },
-      '?');
   return text;
 }
 

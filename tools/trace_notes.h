@@ -52,6 +52,7 @@ class TraceNotes {
   }
 
  private:
+  std::optional<Annotator> annotator_;
   std::unique_ptr<Resolver> resolver_;  // May be null.
 };
 
