@@ -52,7 +52,7 @@ std::string SpellCell(const TraceCell& cell, const NoteOf& note_of) {
   int last = TraceProbe::kNobody;
   for (const TraceProbe& probe : cell.probes) {
     if (probe.responder == TraceProbe::kNobody) {
-      text += text.empty() ? " *" : " *";
+      text += " *";
       continue;
     }
     const auto& responder =
