@@ -7,6 +7,7 @@ The routers are those of trace_chain.py. All of it lives in a private mount and
 network namespace.
 """
 
+import ctypes
 import json
 import os
 import pathlib
@@ -27,6 +28,7 @@ import trace_chain as chain
 
 NOBODY = 65534
 PTR, A = 12, 1
+SO_RCVBUFFORCE = 33
 
 
 def need(tool):
@@ -72,6 +74,23 @@ def check_path(path, family=4, host=None):
         assert heard <= there and bool(heard) == bool(there), (path, truth)
 
 
+def setns(namespace):
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(namespace.fileno(), 0) != 0:
+        raise OSError(ctypes.get_errno(), "enter a namespace")
+
+
+def socket_in(node, *kind):
+    """A socket that was made in a node's namespace, and stays there."""
+    with open(f"/run/netns/{node}", encoding="ascii") as there, \
+            open("/proc/self/ns/net", encoding="ascii") as here:
+        setns(there)
+        try:
+            return socket.socket(*kind)
+        finally:
+            setns(here)
+
+
 class NameServer:
     """Answers for 10.N.0.2 that it is hop-N.test, and for www.test that it is
     the host; or says nothing at all."""
@@ -80,13 +99,8 @@ class NameServer:
         self.silent = silent
         self.done = False
         self.asked = set()
-        with open("/run/netns/scanner", encoding="ascii") as namespace:
-            with open("/proc/self/ns/net", encoding="ascii") as here:
-                # Sockets stay in the namespace that they were made in.
-                setns(namespace)
-                self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-                self.socket.bind(("127.0.0.1", 0))
-                setns(here)
+        self.socket = socket_in("scanner", socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
         self.address = "127.0.0.1:%d" % self.socket.getsockname()[1]
         self.thread = threading.Thread(target=self.serve, daemon=True)
 
@@ -135,13 +149,6 @@ class NameServer:
             return None
         host = f"hop-{found[1]}".encode()
         return bytes([len(host)]) + host + b"\4test\0"
-
-
-def setns(namespace):
-    import ctypes  # pylint: disable=import-outside-toplevel
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.setns(namespace.fileno(), 0) != 0:
-        raise OSError(ctypes.get_errno(), "enter a namespace")
 
 
 class Cases:
@@ -269,6 +276,28 @@ class Cases:
             for fifth, sixth in branches.values():
                 assert len(fifth) == len(sixth) == 1, branches
                 assert (*fifth, *sixth) in chain.fork(), branches
+
+    def test_balancers_see_one_flow_with_and_without_privilege(self):
+        """Of echo requests they may hash checksum and identifier."""
+        chain.configure("scanner", "ipv4/ping_group_range", "0 0")
+        for more in ((), ("-b", "unprivileged")):
+            with socket_in("r1", socket.AF_PACKET, socket.SOCK_DGRAM,
+                           socket.htons(0x0800)) as wire:
+                wire.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 24)
+                self.trace("--flows", 4, *more, chain.HOST)
+                wire.settimeout(0)
+                seen = []
+                try:
+                    while True:
+                        packet, device = wire.recvfrom(2048)
+                        if device[0] == "v1f" and packet[20] == 8:
+                            seen.append(packet[20:])
+                except BlockingIOError:
+                    pass
+            # A round of sixteen hops and two of fifteen, for each flow.
+            assert len(seen) == 4 * (16 + 2 * 15), len(seen)
+            assert len({echo[2:4] for echo in seen}) == 4, more
+            assert len({echo[4:6] for echo in seen}) == 1, more
 
     def test_json_says_it_all(self):
         trace, = self.json(chain.HOST)
