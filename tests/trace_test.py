@@ -201,6 +201,10 @@ class Cases:
         for protocol in self.protocols("icmp", "udp", "tcp-ack", "tcp-syn"):
             check_path(path_of(self.trace("--protocol", protocol,
                                           chain.HOST6)), 6)
+        chain.configure("scanner", "ipv4/ping_group_range", "0 0")
+        for protocol in ("icmp", "udp"):
+            check_path(path_of(self.trace("-b", "unprivileged", "--protocol",
+                                          protocol, chain.HOST6)), 6)
 
     def test_agrees_with_traceroute(self):
         need("traceroute")
