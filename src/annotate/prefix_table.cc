@@ -1,14 +1,13 @@
 #include "src/annotate/prefix_table.h"
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
 #include <limits>
-#include <span>
+#include <utility>
 
 namespace fathom {
 namespace {
-
-constexpr uint32_t kSlots = 65'536;
 
 uint32_t KeyOf(const IpAddress& address, uint32_t /*kind*/) {
   return address.v4();
@@ -28,18 +27,19 @@ bool IsLast(const PrefixTable::Key6& key) {
   return key == PrefixTable::Key6{~uint64_t{0}, ~uint64_t{0}};
 }
 
+}  // namespace
+
 // Walks prefixes in order, shorter before longer, with those that hold the
 // place in a stack; each time the innermost changes, a range begins.
 template <typename Key>
-class Cutter {
+class PrefixTable::Cutter {
  public:
-  Cutter(std::vector<Key>& firsts, std::vector<uint32_t>& values)
-      : firsts_(firsts), values_(values) {
-    Begin(Key{}, PrefixTable::kNone);
+  explicit Cutter(std::vector<Range<Key>>& ranges) : ranges_(ranges) {
+    Begin(Key{}, kNone);
   }
 
   void Add(const Key& first, const Key& last, uint32_t value) {
-    LeaveBefore(first);
+    while (!open_.empty() && open_.back().last < first) Leave();
     open_.push_back({last, value});
     Begin(first, value);
   }
@@ -54,66 +54,71 @@ class Cutter {
     uint32_t value;
   };
 
-  void LeaveBefore(const Key& place) {
-    while (!open_.empty() && open_.back().last < place) Leave();
-  }
-
   void Leave() {
     const Key last = open_.back().last;
     open_.pop_back();
     if (IsLast(last)) return;
-    Begin(Next(last), open_.empty() ? PrefixTable::kNone : open_.back().value);
+    Begin(Next(last), open_.empty() ? kNone : open_.back().value);
   }
 
   void Begin(const Key& first, uint32_t value) {
-    if (!firsts_.empty() && firsts_.back() == first) {
-      // Nothing was between: what begins here last is the innermost.
-      firsts_.pop_back();
-      values_.pop_back();
-    }
-    if (!values_.empty() && values_.back() == value) return;
-    firsts_.push_back(first);
-    values_.push_back(value);
+    // What begins in one place last is the innermost.
+    if (!ranges_.empty() && ranges_.back().first == first) ranges_.pop_back();
+    if (!ranges_.empty() && ranges_.back().value == value) return;
+    ranges_.push_back({first, value});
   }
 
-  std::vector<Key>& firsts_;
-  std::vector<uint32_t>& values_;
-  std::vector<Open> open_;
+  std::vector<Range<Key>>& ranges_;
+  std::vector<Open> open_;  // At most one of each length.
 };
 
 template <typename Key>
-void Cut(std::span<const PrefixTable::Entry> entries, std::vector<Key>& firsts,
-         std::vector<uint32_t>& values) {
-  Cutter<Key> cutter(firsts, values);
+auto PrefixTable::Cut(std::span<const Entry> entries)
+    -> std::vector<Range<Key>> {
+  std::vector<Range<Key>> ranges;
+  Cutter<Key> cutter(ranges);
   const Prefix* previous = nullptr;
-  for (const PrefixTable::Entry& entry : entries) {
-    assert(entry.value != PrefixTable::kNone);
+  for (const Entry& entry : entries) {
+    assert(entry.value != kNone);
     if (previous != nullptr && *previous == entry.prefix) continue;
     previous = &entry.prefix;
     cutter.Add(KeyOf(entry.prefix.first(), Key{}),
                KeyOf(entry.prefix.last(), Key{}), entry.value);
   }
   cutter.Finish();
-  firsts.shrink_to_fit();
-  values.shrink_to_fit();
+  ranges.shrink_to_fit();
+  return ranges;
 }
 
-}  // namespace
-
 template <typename Key>
-void PrefixTable::Index(Ranges<Key>& ranges) {
-  ranges.starts.assign(kSlots + 1, 0);
-  // The last range that begins before the slot; for what stands below the
-  // first range of a slot is in that one.
+auto PrefixTable::Make(std::vector<Range<Key>> ranges) -> Ranges<Key> {
+  // More would leave the cache.
+  constexpr size_t kFewest = size_t{1} << 16, kMost = size_t{1} << 20;
+  const size_t slots = std::clamp(std::bit_ceil(ranges.size()), kFewest, kMost);
+  Ranges<Key> result;
+  if (ranges.size() > 1) {
+    result.base = Top(ranges[1].first);
+    const uint64_t span = Top(ranges.back().first) - result.base;
+    const auto width = static_cast<int>(std::bit_width(span));
+    result.shift =
+        std::max(0, width - static_cast<int>(std::bit_width(slots - 1)));
+  }
+  // The last range that begins before the slot, for what stands in the slot
+  // below the first of its own.
+  result.starts.reserve(slots + 1);
   uint32_t range = 0;
-  for (uint32_t slot = 0; slot < kSlots; ++slot) {
-    while (range + 1 < ranges.firsts.size() &&
-           Slot(ranges.firsts[range + 1]) < slot) {
+  for (uint64_t slot = 0; slot < slots; ++slot) {
+    while (range + 1 < ranges.size() &&
+           Top(ranges[range + 1].first) >= result.base &&
+           (Top(ranges[range + 1].first) - result.base) >> result.shift <
+               slot) {
       ++range;
     }
-    ranges.starts[slot] = range;
+    result.starts.push_back(range);
   }
-  ranges.starts[kSlots] = static_cast<uint32_t>(ranges.firsts.size() - 1);
+  result.starts.push_back(static_cast<uint32_t>(ranges.size() - 1));
+  result.ranges = std::move(ranges);
+  return result;
 }
 
 PrefixTable PrefixTable::Build(std::vector<Entry> entries) {
@@ -130,12 +135,10 @@ PrefixTable PrefixTable::Build(std::vector<Entry> entries) {
       });
   PrefixTable table;
   if (middle != entries.begin()) {
-    Cut({entries.begin(), middle}, table.v4_.firsts, table.v4_.values);
-    Index(table.v4_);
+    table.v4_ = Make(Cut<uint32_t>({entries.begin(), middle}));
   }
   if (middle != entries.end()) {
-    Cut({middle, entries.end()}, table.v6_.firsts, table.v6_.values);
-    Index(table.v6_);
+    table.v6_ = Make(Cut<Key6>({middle, entries.end()}));
   }
   return table;
 }
