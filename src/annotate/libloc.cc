@@ -177,8 +177,8 @@ void Silence(loc_ctx* /*context*/, int /*priority*/, const char* /*file*/,
 absl::StatusOr<std::unique_ptr<NetworkSource>> Read(InputFile& file) {
   FATHOM_RETURN_IF_ERROR(ReadToEnd(file));
   const auto failed = [&](int error) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("read ", file.path(), " by libloc: ", strerror(error)));
+    return absl::ErrnoToStatus(
+        error, absl::StrCat("read ", file.path(), " by libloc"));
   };
   loc_ctx* made = nullptr;
   if (loc_new(&made) != 0) return failed(errno);
