@@ -13,7 +13,8 @@ import pathlib
 import sys
 
 import namespaces_test as ipv4
-from namespaces_test import CHAIN, DISTANCE, NODES, TTLS, inside, sh
+from namespaces_test import CHAIN, DISTANCE, NODES, TTLS
+from nodes import configure, inside, sh
 import tap
 
 TARGETS = [f"fd00:200:0:{i:x}::1" for i in range(24)]
@@ -28,10 +29,6 @@ def far(link):
     return f"fd00:0:0:{link}::2"
 
 
-def configure(node, key, value):
-    inside(node, f"sh -c 'echo {value} > /proc/sys/net/ipv6/{key}'")
-
-
 def build():
     """Adds IPv6 to the namespaces of ipv4.build()."""
     upstream = {b: link for link, (_, b) in reversed(CHAIN.items())}
@@ -41,8 +38,11 @@ def build():
         inside(a, f"ip addr add {near(link)}/64 dev v{link}n nodad")
         inside(b, f"ip addr add {far(link)}/64 dev v{link}f nodad")
     for node in NODES:
-        configure(node, "conf/all/forwarding", 1)
-        configure(node, "icmp/ratelimit", 0)
+        configure(node, "ipv6/conf/all/forwarding", 1)
+        configure(node, "ipv6/icmp/ratelimit", 0)
+        # All errors of a router together, those over IPv6 included.
+        configure(node, "ipv4/icmp_msgs_per_sec", 100_000)
+        configure(node, "ipv4/icmp_msgs_burst", 10_000)
         hops = " ".join(f"nexthop via {far(link)}"
                         for link in downstream.get(node, []))
         if hops:

@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 
+from nodes import configure, enter, inside, prepare, sh, take_down
 import tap
 
 CHAIN = {  # Links, as (near, far); addresses are 10.<link number>.0.1 and .2.
@@ -33,28 +34,6 @@ TTLS = 12
 DISTANCE = 9  # Of the host; eight routers before it.
 
 
-def sh(command):
-    subprocess.run(command, shell=True, check=True, capture_output=True,
-                   text=True)
-
-
-def enter(node):
-    """The command that runs another in a node's network namespace.
-
-    `ip netns exec` would do, but not in a chroot: it remounts the root.
-    """
-    return ["nsenter", f"--net=/run/netns/{node}"]
-
-
-def inside(node, command):
-    sh(" ".join(enter(node)) + " " + command)
-
-
-def configure(node, key, value):
-    """Sets a key under net.ipv4 in one namespace."""
-    inside(node, f"sh -c 'echo {value} > /proc/sys/net/ipv4/{key}'")
-
-
 def near(link):
     return f"10.{link}.0.1"
 
@@ -64,16 +43,14 @@ def far(link):
 
 
 def build():
-    """Makes the namespaces. Runs where a private network namespace is."""
+    """Joins the namespaces."""
     for node in NODES:
-        sh(f"ip netns add {node}")
-        inside(node, "ip link set lo up")
-        configure(node, "ip_forward", 1)
-        configure(node, "conf/all/rp_filter", 0)
-        configure(node, "conf/default/rp_filter", 0)
+        configure(node, "ipv4/ip_forward", 1)
+        configure(node, "ipv4/conf/all/rp_filter", 0)
+        configure(node, "ipv4/conf/default/rp_filter", 0)
         # A router answers from where the probe came in, whichever way its
         # answer goes.
-        configure(node, "icmp_errors_use_inbound_ifaddr", 1)
+        configure(node, "ipv4/icmp_errors_use_inbound_ifaddr", 1)
     for link, (a, b) in CHAIN.items():
         sh(f"ip link add v{link}n netns {a} type veth "
            f"peer name v{link}f netns {b}")
@@ -104,7 +81,7 @@ def limit_icmp(limited):
     """The kernel's default ICMP rate limits in every router, or none."""
     for node in NODES:
         mask = 6168 if limited else 0
-        configure(node, "icmp_ratemask", mask)
+        configure(node, "ipv4/icmp_ratemask", mask)
 
 
 def true_links():
@@ -295,20 +272,15 @@ class Cases:
 
 def main(kind=Cases):
     tap.isolate()
-    pathlib.Path("/run/netns").mkdir(exist_ok=True)
-    sh("mount -t tmpfs tmpfs /run/netns")
     try:
+        prepare(NODES)
         with tempfile.TemporaryDirectory() as directory:
             build()
             cases = kind(sys.argv[1], directory)
             return tap.run_cases([getattr(cases, name) for name in vars(kind)
                                   if name.startswith("test_")])
     finally:
-        for node in NODES:
-            subprocess.run(["ip", "netns", "del", node], check=False,
-                           capture_output=True)
-        subprocess.run(["umount", "--recursive", "/run/netns"], check=False,
-                       capture_output=True)
+        take_down(NODES)
 
 
 if __name__ == "__main__":

@@ -11,11 +11,11 @@ it but on TCP port 80 of 10.200.0.80 and fd00:200::80, and the addresses behind
 10.200.1.0/24 and fd00:201::/64 are refused by r3.
 """
 
-import pathlib
 import subprocess
 import sys
 import tempfile
 
+from nodes import configure, enter, inside, prepare, sh, take_down
 import tap
 
 NODES = ["scanner", "r1", "r2", "r3", "host"]
@@ -41,26 +41,7 @@ PROHIBITED = {4: ("3", "13"), 6: ("1", "1")}
 RST, SYN_ACK, RST_ACK = "4", "18", "20"
 
 
-def sh(command):
-    subprocess.run(command, shell=True, check=True, capture_output=True,
-                   text=True)
-
-
-def enter(node):
-    return ["nsenter", f"--net=/run/netns/{node}"]
-
-
-def inside(node, command):
-    sh(" ".join(enter(node)) + " " + command)
-
-
-def configure(node, key, value):
-    inside(node, f"sh -c 'echo {value} > /proc/sys/net/{key}'")
-
-
-def add_node(node):
-    sh(f"ip netns add {node}")
-    inside(node, "ip link set lo up")
+def set_up(node):
     configure(node, "ipv4/ip_forward", 1)
     configure(node, "ipv6/conf/all/forwarding", 1)
     configure(node, "ipv4/conf/all/rp_filter", 0)
@@ -69,6 +50,9 @@ def add_node(node):
     configure(node, "ipv6/conf/default/accept_dad", 0)
     configure(node, "ipv4/icmp_ratemask", 0)
     configure(node, "ipv6/icmp/ratelimit", 0)
+    # All errors of a router together, those over IPv6 included.
+    configure(node, "ipv4/icmp_msgs_per_sec", 100_000)
+    configure(node, "ipv4/icmp_msgs_burst", 10_000)
 
 
 def join(link, a, b):
@@ -81,8 +65,9 @@ def join(link, a, b):
 
 
 def build():
+    prepare(NODES)
     for node in NODES:
-        add_node(node)
+        set_up(node)
     for link in range(1, len(NODES)):
         join(link, NODES[link - 1], NODES[link])
     for i, node in enumerate(NODES[:-1], 1):
@@ -243,8 +228,6 @@ class Cases:
 
 def main():
     tap.isolate()
-    pathlib.Path("/run/netns").mkdir(exist_ok=True)
-    sh("mount -t tmpfs tmpfs /run/netns")
     try:
         with tempfile.TemporaryDirectory() as directory:
             build()
@@ -256,11 +239,7 @@ def main():
             host.wait()
             return code
     finally:
-        for node in NODES:
-            subprocess.run(["ip", "netns", "del", node], check=False,
-                           capture_output=True)
-        subprocess.run(["umount", "--recursive", "/run/netns"], check=False,
-                       capture_output=True)
+        take_down(NODES)
 
 
 if __name__ == "__main__":

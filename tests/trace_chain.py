@@ -11,6 +11,8 @@ import pathlib
 import subprocess
 import sys
 
+from nodes import configure, enter, inside, prepare, sh, take_down
+
 LINKS = {  # As (near, far); addresses are 10.<link>.0.1 and .2.
     1: ("scanner", "r1"), 2: ("r1", "r2"), 3: ("r2", "r3"), 4: ("r3", "r4"),
     5: ("r4", "r5"), 6: ("r5", "r7"), 7: ("r4", "r6"), 8: ("r6", "r7"),
@@ -26,25 +28,6 @@ HOST6 = "fd00:200::1"
 REFUSED = "10.201.0.1"    # r2 has no route, and says so,
 FORBIDDEN = "10.202.0.1"  # r3 forbids it, and says so,
 NOWHERE = "10.203.0.1"    # r10 drops it.
-
-
-def sh(command):
-    done = subprocess.run(command, shell=True, capture_output=True, text=True,
-                          check=False)
-    assert done.returncode == 0, f"{command}: {done.stderr}"
-
-
-def enter(node):
-    """The command that runs another in a node's network namespace."""
-    return ["nsenter", f"--net=/run/netns/{node}"]
-
-
-def inside(node, command):
-    sh(" ".join(enter(node)) + " " + command)
-
-
-def configure(node, key, value):
-    inside(node, f"sh -c 'echo {value} > /proc/sys/net/{key}'")
 
 
 def near(link, family=4):
@@ -72,9 +55,8 @@ def fork(family=4):
 
 
 def build_nodes():
+    prepare(NODES)
     for node in NODES:
-        sh(f"ip netns add {node}")
-        inside(node, "ip link set lo up")
         for key, value in {"ipv4/ip_forward": 1, "ipv6/conf/all/forwarding": 1,
                            "ipv4/conf/all/rp_filter": 0,
                            "ipv4/conf/default/rp_filter": 0,
@@ -100,8 +82,6 @@ class Chain:
         self.relay = None
 
     def build(self):
-        pathlib.Path("/run/netns").mkdir(exist_ok=True)
-        sh("mount -t tmpfs tmpfs /run/netns")
         build_nodes()
         if self.delay_ms:
             self.start_relay()
@@ -129,11 +109,7 @@ class Chain:
     def take_down(self):
         if self.relay:
             self.relay.communicate(timeout=10)
-        for node in NODES:
-            subprocess.run(["ip", "netns", "del", node], check=False,
-                           capture_output=True)
-        subprocess.run(["umount", "--recursive", "/run/netns"], check=False,
-                       capture_output=True)
+        take_down(NODES)
 
 
 def build_routes():

@@ -5,26 +5,11 @@
 #include "fathom/probe_codec.h"
 #include "fathom/registry.h"
 #include "fathom/strategy.h"
+#include "tools/flags.h"
 #include "tools/scan_options.h"
 
 namespace fathom {
 namespace {
-
-template <typename Module>
-std::string Names() {
-  std::string names;
-  for (const Module& module : Register<Module>::All()) {
-    absl::StrAppend(&names, names.empty() ? "" : ", ", module.name);
-  }
-  return names;
-}
-
-// An option with a value, of which help tells the kind.
-template <typename T>
-CLI::Option* Add(CLI::App& app, const char* name, T& value, const char* kind,
-                 const std::string& help) {
-  return app.add_option(name, value, help)->type_name(kind);
-}
 
 void DeclareTargets(CLI::App& app, ScanFlags& f) {
   app.option_defaults()->group("Targets");

@@ -2,13 +2,13 @@
 
 #include <sched.h>
 
-#include <random>
 #include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "src/base/status_macros.h"
+#include "tools/flags.h"
 #include "tools/quantity.h"
 
 namespace fathom {
@@ -16,12 +16,6 @@ namespace {
 
 // More lanes than any machine has queues.
 constexpr uint32_t kMaxLanes = 128;
-
-absl::Status Wrong(const std::string& option, const std::string& value,
-                   const std::string& wanted) {
-  return absl::InvalidArgumentError(
-      absl::StrCat(option, " ", value, ": ", wanted));
-}
 
 absl::StatusOr<Nanos> Duration(const std::string& option,
                                const std::string& value) {
@@ -31,18 +25,6 @@ absl::StatusOr<Nanos> Duration(const std::string& option,
                  "not a duration; write seconds, or 90s, 15m, 2h, 1d");
   }
   return *duration;
-}
-
-absl::StatusOr<uint64_t> Seed(const std::string& value) {
-  if (value.empty()) {
-    std::random_device device;
-    return uint64_t{device()} << 32 | device();
-  }
-  uint64_t seed = 0;
-  if (!absl::SimpleAtoi(value, &seed)) {
-    return Wrong("--seed", value, "not a whole number below 2^64");
-  }
-  return seed;
 }
 
 absl::Status CheckTtls(const ScanFlags& flags) {
@@ -202,7 +184,7 @@ absl::StatusOr<ScanOptions> ToScanOptions(const ScanFlags& flags) {
                           Duration("--cooldown", flags.cooldown));
   FATHOM_ASSIGN_OR_RETURN(options.max_runtime,
                           Duration("--max-runtime", flags.max_runtime));
-  FATHOM_ASSIGN_OR_RETURN(options.seed, Seed(flags.seed));
+  FATHOM_ASSIGN_OR_RETURN(options.seed, ToSeed(flags.seed));
   FATHOM_ASSIGN_OR_RETURN(options.processors, Processors(flags.pin));
   FATHOM_RETURN_IF_ERROR(AddLossOptions(flags, options));
   if (flags.contact.size() > kMaxContact) {

@@ -1,13 +1,11 @@
 #include "tools/trace_flags.h"
 
-#include <random>
-
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "fathom/packet_io.h"
 #include "fathom/probe_codec.h"
 #include "fathom/registry.h"
 #include "src/base/status_macros.h"
+#include "tools/flags.h"
 #include "tools/quantity.h"
 
 namespace fathom {
@@ -15,21 +13,6 @@ namespace {
 
 constexpr int kMaxProbes = 64;
 constexpr int kMaxFlows = 64;
-
-template <typename Module>
-std::string Names() {
-  std::string names;
-  for (const Module& module : Register<Module>::All()) {
-    absl::StrAppend(&names, names.empty() ? "" : ", ", module.name);
-  }
-  return names;
-}
-
-template <typename T>
-CLI::Option* Add(CLI::App& app, const char* name, T& value, const char* kind,
-                 const std::string& help) {
-  return app.add_option(name, value, help)->type_name(kind);
-}
 
 void DeclareWhat(CLI::App& app, TraceFlags& f) {
   app.option_defaults()->group("What to ask");
@@ -75,12 +58,6 @@ void DeclareNotes(CLI::App& app, TraceFlags& f) {
   }
 }
 
-absl::Status Wrong(const std::string& option, const std::string& value,
-                   const std::string& wanted) {
-  return absl::InvalidArgumentError(
-      absl::StrCat(option, " ", value, ": ", wanted));
-}
-
 absl::Status CheckRange(const char* option, int value, int least, int most) {
   if (least <= value && value <= most) return absl::OkStatus();
   return Wrong(option, absl::StrCat(value),
@@ -100,18 +77,6 @@ absl::StatusOr<Nanos> Duration(const std::string& option,
                               most / Nanos(1'000'000'000), "s"));
   }
   return *duration;
-}
-
-absl::StatusOr<uint64_t> Seed(const std::string& value) {
-  if (value.empty()) {
-    std::random_device device;
-    return uint64_t{device()} << 32 | device();
-  }
-  uint64_t seed = 0;
-  if (!absl::SimpleAtoi(value, &seed)) {
-    return Wrong("--seed", value, "not a whole number below 2^64");
-  }
-  return seed;
 }
 
 absl::Status CheckNumbers(const TraceFlags& flags) {
@@ -165,7 +130,7 @@ absl::StatusOr<TraceRunOptions> ToTraceRunOptions(const TraceFlags& flags) {
       trace.interval,
       Duration("--interval", interval, milliseconds(flags.watch ? 100 : 1),
                minutes(1)));
-  FATHOM_ASSIGN_OR_RETURN(options.seed, Seed(flags.seed));
+  FATHOM_ASSIGN_OR_RETURN(options.seed, ToSeed(flags.seed));
   options.protocol = flags.protocol.empty() ? "icmp" : flags.protocol;
   options.contact = flags.contact;
   return options;
