@@ -38,7 +38,7 @@ using Edge = std::pair<uint32_t, uint32_t>;
 class Witness final : public lab::Observer {
  public:
   void Observe(const lab::Observation& seen) override {
-    const bool ipv6 = seen.probe[0] >> 4 == std::byte{6};
+    const bool ipv6 = (seen.probe[0] >> 4) == std::byte{6};
     const auto probe =
         ipv6 ? lab::ReadIpv6Probe(seen.probe) : lab::ReadProbe(seen.probe);
     ASSERT_TRUE(probe);

@@ -92,7 +92,7 @@ void Network::Send(Instant now, std::span<const std::byte> packet) {
 Fate Network::Handle(Instant now, std::span<const std::byte> packet,
                      Observation& seen) {
   if (packet.size() > kMaxPacketSize) return Fate::kMalformed;
-  const bool ipv6 = !packet.empty() && packet[0] >> 4 == std::byte{6};
+  const bool ipv6 = !packet.empty() && (packet[0] >> 4) == std::byte{6};
   const auto probe = ipv6 ? ReadIpv6Probe(packet) : ReadProbe(packet);
   if (!probe) return Fate::kMalformed;
   if (!probe->answerable) return Fate::kNotAProbe;
