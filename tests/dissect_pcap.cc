@@ -60,7 +60,7 @@ Json ToJson(const Packet& packet) {
                {"flags", packet.tcp_flags},
                {"extensions", ExtensionsJson(packet.extensions)}};
   if (packet.shape == PacketShape::kError) {
-    const QuotedPacket& quote = packet.quote;
+    const QuotedPacket& quote = *packet.quote;
     json["quote"] = {{"source", quote.source.ToString()},
                      {"destination", quote.destination.ToString()},
                      {"ttl", quote.ttl.value()},

@@ -60,24 +60,26 @@ ByteSpan SplitError(ByteSpan icmp, Packet& packet) {
 }
 
 template <typename View>
-bool ReadQuote(ByteSpan bytes, QuotedPacket& quote) {
+bool ReadQuote(ByteSpan bytes, std::optional<QuotedPacket>& to) {
   const auto ip = View::Of(bytes);
   if (!ip || ip->is_later_fragment()) return false;
-  quote.transport = ip->rest();
-  if (quote.transport.size() < kMinQuotedTransport) return false;
-  quote.source = ip->source();
-  quote.destination = ip->destination();
-  quote.ttl = ip->ttl();
-  quote.tos = ip->tos();
-  quote.protocol = ip->protocol();
-  quote.id = ip->id();
-  quote.total_length = ip->total_length();
+  ByteSpan transport = ip->rest();
+  if (transport.size() < kMinQuotedTransport) return false;
+  const size_t total = ip->total_length();
   // Zeros that pad a quote look like payload; the quoted length tells them
   // apart, unless a router rewrote it to something that cannot be.
-  if (quote.total_length >= ip->length() + kMinQuotedTransport) {
-    quote.transport = quote.transport.first(
-        std::min(quote.transport.size(), quote.total_length - ip->length()));
+  if (total >= ip->length() + kMinQuotedTransport) {
+    transport =
+        transport.first(std::min(transport.size(), total - ip->length()));
   }
+  to = QuotedPacket{.source = ip->source(),
+                    .destination = ip->destination(),
+                    .ttl = ip->ttl(),
+                    .tos = ip->tos(),
+                    .protocol = ip->protocol(),
+                    .id = ip->id(),
+                    .total_length = total,
+                    .transport = transport};
   return true;
 }
 

@@ -241,8 +241,8 @@ void MarkedCodec<T>::CopyFacts(const Packet& packet, Instant arrival,
   reply.icmp_type = packet.icmp_type;
   reply.icmp_code = packet.icmp_code;
   reply.arrival_ttl = packet.ttl;
-  reply.quoted_ttl = packet.quote.ttl;
-  reply.quoted_tos = packet.quote.tos;
+  reply.quoted_ttl = packet.quote ? packet.quote->ttl : Ttl();
+  reply.quoted_tos = packet.quote ? packet.quote->tos : uint8_t{0};
   reply.tcp_flags = packet.tcp_flags;
   reply.extensions = {packet.extensions};
 }
@@ -250,7 +250,7 @@ void MarkedCodec<T>::CopyFacts(const Packet& packet, Instant arrival,
 template <Transport T>
 Verdict MarkedCodec<T>::DecodeError(const Packet& packet, Instant arrival,
                                     Reply& reply) const {
-  const QuotedPacket& quote = packet.quote;
+  const QuotedPacket& quote = *packet.quote;
   if (quote.protocol != T::kProtocol || quote.source != options_.source) {
     return Verdict::kForeign;
   }
