@@ -78,12 +78,9 @@ class Cases:
         (self.directory / "targets").write_text("\n".join(TARGETS) + "\n")
 
     def scan(self, name, *more):
-        done = self.fathom.run(
+        return self.fathom.run(
             "scan", "targets", "-o", name, "--include-special", "--max-ttl",
             TTLS, "--seed", 7, "--cooldown", "1s", "--pps", 2000, *more)
-        if "need an IPv4 source" in done.stderr:
-            raise tap.Skip("the probes of this build are IPv4 only")
-        return done
 
     def expect_whole_map(self, name):
         links = {(router_of(r["near"]), router_of(r["far"]))

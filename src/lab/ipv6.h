@@ -20,8 +20,7 @@ namespace fathom::lab {
 // nothing of the model is written twice: a packet is read as the one over IPv4
 // that goes the same way, and the answer is written as IPv6.
 //
-// Packets that nobody sent, and tunnels whose labels were added in disorder,
-// stay IPv4.
+// Packets that nobody sent, forged or garbage, stay IPv4.
 
 IpAddress ToIpv6(uint32_t address);
 
