@@ -32,12 +32,18 @@ def configure(node, key, value):
 
 
 def prepare(nodes):
-    """Makes the namespaces, with loopback up."""
+    """Makes the namespaces, with loopback up.
+
+    No address made in them later is tested for duplicates: while the link-local
+    ones were, a neighbour would not be asked for, and packets would wait.
+    """
     pathlib.Path("/run/netns").mkdir(exist_ok=True)
     sh("mount -t tmpfs tmpfs /run/netns")
     for node in nodes:
         sh(f"ip netns add {node}")
         inside(node, "ip link set lo up")
+        configure(node, "ipv6/conf/default/accept_dad", 0)
+        configure(node, "ipv6/conf/default/dad_transmits", 0)
 
 
 def take_down(nodes):

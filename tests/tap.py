@@ -31,8 +31,8 @@ def run_cases(cases):
         except Exception:  # A failed case must not hide the others.
             failed += 1
             print(f"not ok {number} - {name}")
-            for line in traceback.format_exc().splitlines():
-                print(f"# {line}")
+            # Where the runner shows it: comments among results it drops.
+            print(f"{name}: {traceback.format_exc()}", file=sys.stderr)
         sys.stdout.flush()
     return 1 if failed else 0
 
