@@ -51,13 +51,19 @@ struct Link {
   Ttl min_ttl{};         // The least distance at which `near` was seen.
   uint8_t gap = 0;       // Silent hops between; 0 for neighbours.
   uint8_t flags = 0;     // LinkFlags.
+  uint16_t scan = 0;     // Which scan saw it so, in tables that tell.
 
   friend bool operator==(const Link&, const Link&) = default;
 };
 
 // The tables of a dataset.
-enum class Table : uint8_t { kLinks, kGaps, kHops };
-inline constexpr const char* kTableNames[] = {"links", "gaps", "hops"};
+enum class Table : uint8_t { kLinks, kGaps, kHops, kLinkScans, kGapScans };
+inline constexpr const char* kTableNames[] = {"links", "gaps", "hops",
+                                              "link_scans", "gap_scans"};
+inline constexpr Table kTables[] = {Table::kLinks, Table::kGaps, Table::kHops};
+// Only in datasets of several scans, as merging makes them. There each hop has
+// the number of its scan, and these two tables say what each scan saw.
+inline constexpr Table kScanTables[] = {Table::kLinkScans, Table::kGapScans};
 
 class DatasetWriter {
  public:
@@ -69,6 +75,19 @@ class DatasetWriter {
   // Links without a gap go to Table::kLinks, others to Table::kGaps.
   // REQUIRES, over all calls: order by (near, far, gap), each once.
   virtual absl::Status WriteLinks(std::span<const Link> links) = 0;
+
+  // For FormatOptions::several_scans: WriteReplies() with the number of its
+  // scan for each reply. Formats that have no place for it leave it out.
+  virtual absl::Status WriteScanReplies(std::span<const Reply> replies,
+                                        std::span<const uint16_t> /*scans*/) {
+    return WriteReplies(replies);
+  }
+
+  // Likewise: what each scan saw of each link, to kLinkScans and kGapScans.
+  // REQUIRES, over all calls: order by (near, far, gap, scan), each once.
+  virtual absl::Status WriteScanLinks(std::span<const Link> /*links*/) {
+    return absl::OkStatus();
+  }
 
   // Makes the dataset durable and visible, all at once, with `manifest`, a
   // JSON object, beside it. A writer destroyed before this leaves nothing
@@ -89,6 +108,15 @@ class DatasetReader {
   virtual absl::StatusOr<std::span<const Reply>> NextReplies() = 0;
   // Links first, then gaps.
   virtual absl::StatusOr<std::span<const Link>> NextLinks() = 0;
+
+  // Whether the dataset is of several scans. Only then there is more to read:
+  // the number of the scan of each reply that NextReplies() returned last, and
+  // what each scan saw of the links, links first, then gaps.
+  virtual bool several_scans() const { return false; }
+  virtual std::span<const uint16_t> reply_scans() const { return {}; }
+  virtual absl::StatusOr<std::span<const Link>> NextScanLinks() {
+    return std::span<const Link>();
+  }
 };
 
 // Opens the dataset directory `path`.
@@ -98,6 +126,7 @@ absl::StatusOr<std::unique_ptr<DatasetReader>> OpenDataset(
 struct FormatOptions {
   std::string path{};           // Where to write; text formats take "-" too.
   Table table = Table::kLinks;  // For formats that hold one table.
+  bool several_scans = false;   // Whether rows tell of which scan they are.
 };
 
 struct FormatModule {

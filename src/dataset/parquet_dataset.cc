@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cassert>
 #include <cerrno>
 #include <memory>
 #include <span>
@@ -46,7 +47,8 @@ std::string ManifestPath(const std::string& directory) {
 
 // Removes what a writer may have made, and nothing else.
 void RemoveDataset(const std::string& directory) {
-  for (const Table table : {Table::kLinks, Table::kGaps, Table::kHops}) {
+  for (const Table table : kTables) unlink(TablePath(directory, table).c_str());
+  for (const Table table : kScanTables) {
     unlink(TablePath(directory, table).c_str());
   }
   unlink(ManifestPath(directory).c_str());
@@ -56,8 +58,11 @@ void RemoveDataset(const std::string& directory) {
 class ParquetDatasetWriter final : public DatasetWriter {
  public:
   // Takes over the directory `temporary`, which is there.
-  ParquetDatasetWriter(std::string path, std::string temporary)
-      : path_(std::move(path)), temporary_(std::move(temporary)) {}
+  ParquetDatasetWriter(std::string path, std::string temporary,
+                       bool several_scans)
+      : path_(std::move(path)),
+        temporary_(std::move(temporary)),
+        several_scans_(several_scans) {}
 
   ~ParquetDatasetWriter() override {
     if (!finished_) RemoveDataset(temporary_);
@@ -67,27 +72,25 @@ class ParquetDatasetWriter final : public DatasetWriter {
   ParquetDatasetWriter& operator=(const ParquetDatasetWriter&) = delete;
 
   absl::Status WriteReplies(std::span<const Reply> replies) override {
+    return WriteScanReplies(replies, {});
+  }
+
+  absl::Status WriteScanReplies(std::span<const Reply> replies,
+                                std::span<const uint16_t> scans) override {
     FATHOM_RETURN_IF_ERROR(state_);
     if (replies.empty()) return absl::OkStatus();
     FATHOM_RETURN_IF_ERROR(OpenFor(FamilyOf(replies[0])));
     FATHOM_RETURN_IF_ERROR(CheckFits(replies, family_));
-    return state_ = hops_->Write(replies);
+    return state_ = hops_->Write(replies, scans);
   }
 
   absl::Status WriteLinks(std::span<const Link> links) override {
-    FATHOM_RETURN_IF_ERROR(state_);
-    if (links.empty()) return absl::OkStatus();
-    FATHOM_RETURN_IF_ERROR(OpenFor(FamilyOf(links[0])));
-    FATHOM_RETURN_IF_ERROR(CheckFits(links, family_));
-    while (!links.empty()) {
-      const bool gap = links[0].gap != 0;
-      size_t count = 1;
-      while (count < links.size() && (links[count].gap != 0) == gap) ++count;
-      state_ = (gap ? *gaps_ : *links_).Write(links.first(count));
-      FATHOM_RETURN_IF_ERROR(state_);
-      links = links.subspan(count);
-    }
-    return absl::OkStatus();
+    return WriteTo(links_, gaps_, links);
+  }
+
+  absl::Status WriteScanLinks(std::span<const Link> links) override {
+    assert(several_scans_);
+    return WriteTo(link_scans_, gap_scans_, links);
   }
 
   absl::Status Finish(const std::string& manifest) override {
@@ -103,6 +106,24 @@ class ParquetDatasetWriter final : public DatasetWriter {
   }
 
  private:
+  absl::Status WriteTo(const std::unique_ptr<LinkWriter>& without_gap,
+                       const std::unique_ptr<LinkWriter>& with_gap,
+                       std::span<const Link> links) {
+    FATHOM_RETURN_IF_ERROR(state_);
+    if (links.empty()) return absl::OkStatus();
+    FATHOM_RETURN_IF_ERROR(OpenFor(FamilyOf(links[0])));
+    FATHOM_RETURN_IF_ERROR(CheckFits(links, family_));
+    while (!links.empty()) {
+      const bool gap = links[0].gap != 0;
+      size_t count = 1;
+      while (count < links.size() && (links[count].gap != 0) == gap) ++count;
+      state_ = (gap ? *with_gap : *without_gap).Write(links.first(count));
+      FATHOM_RETURN_IF_ERROR(state_);
+      links = links.subspan(count);
+    }
+    return absl::OkStatus();
+  }
+
   // Opens the tables if they are not: the first record says of which family.
   absl::Status OpenFor(Family family) {
     if (hops_ != nullptr) return absl::OkStatus();
@@ -115,12 +136,17 @@ class ParquetDatasetWriter final : public DatasetWriter {
     FATHOM_ASSIGN_OR_RETURN(links_, OpenTable<LinkWriter>(Table::kLinks));
     FATHOM_ASSIGN_OR_RETURN(gaps_, OpenTable<LinkWriter>(Table::kGaps));
     FATHOM_ASSIGN_OR_RETURN(hops_, OpenTable<HopWriter>(Table::kHops));
+    if (!several_scans_) return absl::OkStatus();
+    FATHOM_ASSIGN_OR_RETURN(link_scans_,
+                            OpenTable<LinkWriter>(Table::kLinkScans));
+    FATHOM_ASSIGN_OR_RETURN(gap_scans_,
+                            OpenTable<LinkWriter>(Table::kGapScans));
     return absl::OkStatus();
   }
 
   template <typename TableWriter>
   absl::StatusOr<std::unique_ptr<TableWriter>> OpenTable(Table table) {
-    const parquet::Schema schema = SchemaOf(table, family_);
+    const parquet::Schema schema = SchemaOf(table, family_, several_scans_);
     FATHOM_ASSIGN_OR_RETURN(
         auto file,
         parquet::Writer::Create(TablePath(temporary_, table), schema));
@@ -132,6 +158,10 @@ class ParquetDatasetWriter final : public DatasetWriter {
     FATHOM_RETURN_IF_ERROR(links_->Finish(key_values));
     FATHOM_RETURN_IF_ERROR(gaps_->Finish(key_values));
     FATHOM_RETURN_IF_ERROR(hops_->Finish(key_values));
+    if (several_scans_) {
+      FATHOM_RETURN_IF_ERROR(link_scans_->Finish(key_values));
+      FATHOM_RETURN_IF_ERROR(gap_scans_->Finish(key_values));
+    }
     FATHOM_ASSIGN_OR_RETURN(OutputFile file,
                             OutputFile::Create(ManifestPath(temporary_)));
     FATHOM_RETURN_IF_ERROR(file.Write(manifest));
@@ -142,10 +172,13 @@ class ParquetDatasetWriter final : public DatasetWriter {
 
   const std::string path_;
   const std::string temporary_;
+  const bool several_scans_;
   Family family_ = Family::kIpv4;
   std::unique_ptr<LinkWriter> links_;
   std::unique_ptr<LinkWriter> gaps_;
   std::unique_ptr<HopWriter> hops_;
+  std::unique_ptr<LinkWriter> link_scans_;  // Null unless several_scans_.
+  std::unique_ptr<LinkWriter> gap_scans_;
   bool finished_ = false;
   // Not OK from the first failed write on: a half dataset must not be finished.
   absl::Status state_;
@@ -166,8 +199,8 @@ absl::StatusOr<std::unique_ptr<DatasetWriter>> Create(
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
   FATHOM_RETURN_IF_ERROR(CheckIsNew(path));
   FATHOM_ASSIGN_OR_RETURN(std::string temporary, MakeTemporaryDirectory(path));
-  return std::make_unique<ParquetDatasetWriter>(std::move(path),
-                                                std::move(temporary));
+  return std::make_unique<ParquetDatasetWriter>(
+      std::move(path), std::move(temporary), options.several_scans);
 }
 
 absl::StatusOr<std::string> ReadText(const std::string& path) {
@@ -189,56 +222,86 @@ absl::StatusOr<std::string> ReadText(const std::string& path) {
   return text;
 }
 
+// The tables of a dataset, open to be read. The last two are null unless it is
+// of several scans.
+struct OpenedTables {
+  std::unique_ptr<LinkReader> links{};
+  std::unique_ptr<LinkReader> gaps{};
+  std::unique_ptr<HopReader> hops{};
+  std::unique_ptr<LinkReader> link_scans{};
+  std::unique_ptr<LinkReader> gap_scans{};
+};
+
 class ParquetDatasetReader final : public DatasetReader {
  public:
-  ParquetDatasetReader(std::string manifest, std::unique_ptr<LinkReader> links,
-                       std::unique_ptr<LinkReader> gaps,
-                       std::unique_ptr<HopReader> hops)
-      : manifest_(std::move(manifest)),
-        links_(std::move(links)),
-        gaps_(std::move(gaps)),
-        hops_(std::move(hops)) {}
+  ParquetDatasetReader(std::string manifest, OpenedTables tables)
+      : manifest_(std::move(manifest)), tables_(std::move(tables)) {}
 
   const std::string& manifest() const override { return manifest_; }
 
   absl::StatusOr<std::span<const Reply>> NextReplies() override {
-    return hops_->Next();
+    auto replies = tables_.hops->Next();
+    scans_.clear();
+    if (!replies.ok() || !several_scans()) return replies;
+    for (size_t i = 0; i < replies->size(); ++i) {
+      scans_.push_back(
+          static_cast<uint16_t>(tables_.hops->row(i)[kHopScanColumn]));
+    }
+    return replies;
   }
 
   absl::StatusOr<std::span<const Link>> NextLinks() override {
-    auto links = links_->Next();
+    auto links = tables_.links->Next();
     if (!links.ok() || !links->empty()) return links;
-    return gaps_->Next();
+    return tables_.gaps->Next();
+  }
+
+  bool several_scans() const override { return tables_.link_scans != nullptr; }
+
+  std::span<const uint16_t> reply_scans() const override { return scans_; }
+
+  absl::StatusOr<std::span<const Link>> NextScanLinks() override {
+    if (!several_scans()) return std::span<const Link>();
+    auto links = tables_.link_scans->Next();
+    if (!links.ok() || !links->empty()) return links;
+    return tables_.gap_scans->Next();
   }
 
  private:
   const std::string manifest_;
-  const std::unique_ptr<LinkReader> links_;
-  const std::unique_ptr<LinkReader> gaps_;
-  const std::unique_ptr<HopReader> hops_;
+  const OpenedTables tables_;
+  std::vector<uint16_t> scans_;
+};
+
+// What all tables of a dataset have in common.
+struct DatasetShape {
+  std::string directory;
+  Family family = Family::kIpv4;
+  bool several_scans = false;
 };
 
 // Fails unless the table has the dataset's manifest: a file that was swapped
 // or a footer that was damaged shows here.
 template <typename TableReader>
 absl::StatusOr<std::unique_ptr<TableReader>> OpenTable(
-    const std::string& directory, Table table, Family family,
-    const std::string& manifest) {
-  const std::string path = TablePath(directory, table);
-  FATHOM_ASSIGN_OR_RETURN(auto file,
-                          parquet::Reader::Open(path, SchemaOf(table, family)));
+    const DatasetShape& shape, Table table, const std::string& manifest) {
+  const std::string path = TablePath(shape.directory, table);
+  FATHOM_ASSIGN_OR_RETURN(
+      auto file, parquet::Reader::Open(
+                     path, SchemaOf(table, shape.family, shape.several_scans)));
   const std::string* const own = file->Find(kManifestKey);
   if (own == nullptr || *own != manifest) {
     return absl::DataLossError(
         absl::StrCat("read ", path, ": the manifest in it is not that of ",
-                     ManifestPath(directory)));
+                     ManifestPath(shape.directory)));
   }
-  return std::make_unique<TableReader>(std::move(file), path, table);
+  return std::make_unique<TableReader>(std::move(file), path, table,
+                                       shape.several_scans);
 }
 
 // What the columns of the first table say that can be read.
 Family FamilyOfFiles(const std::string& directory) {
-  for (const Table table : {Table::kLinks, Table::kGaps, Table::kHops}) {
+  for (const Table table : kTables) {
     const std::string path = TablePath(directory, table);
     for (const Family family : {Family::kIpv4, Family::kIpv6}) {
       if (parquet::Reader::Open(path, SchemaOf(table, family)).ok()) {
@@ -249,16 +312,27 @@ Family FamilyOfFiles(const std::string& directory) {
   return Family::kIpv4;
 }
 
-absl::StatusOr<std::unique_ptr<DatasetReader>> OpenTables(
-    const std::string& path, std::string manifest, Family family) {
-  FATHOM_ASSIGN_OR_RETURN(
-      auto links, OpenTable<LinkReader>(path, Table::kLinks, family, manifest));
-  FATHOM_ASSIGN_OR_RETURN(
-      auto gaps, OpenTable<LinkReader>(path, Table::kGaps, family, manifest));
-  FATHOM_ASSIGN_OR_RETURN(
-      auto hops, OpenTable<HopReader>(path, Table::kHops, family, manifest));
-  return std::make_unique<ParquetDatasetReader>(
-      std::move(manifest), std::move(links), std::move(gaps), std::move(hops));
+absl::StatusOr<OpenedTables> OpenTables(const DatasetShape& shape,
+                                        const std::string& manifest) {
+  OpenedTables opened;
+  const auto open_links = [&](Table table,
+                              std::unique_ptr<LinkReader>& reader) {
+    auto links = OpenTable<LinkReader>(shape, table, manifest);
+    if (links.ok()) reader = *std::move(links);
+    return links.status();
+  };
+  FATHOM_RETURN_IF_ERROR(open_links(Table::kLinks, opened.links));
+  FATHOM_RETURN_IF_ERROR(open_links(Table::kGaps, opened.gaps));
+  FATHOM_ASSIGN_OR_RETURN(opened.hops,
+                          OpenTable<HopReader>(shape, Table::kHops, manifest));
+  if (!shape.several_scans) return opened;
+  FATHOM_RETURN_IF_ERROR(open_links(Table::kLinkScans, opened.link_scans));
+  FATHOM_RETURN_IF_ERROR(open_links(Table::kGapScans, opened.gap_scans));
+  return opened;
+}
+
+bool IsThere(const std::string& path) {
+  return access(path.c_str(), F_OK) == 0;
 }
 
 }  // namespace
@@ -266,8 +340,14 @@ absl::StatusOr<std::unique_ptr<DatasetReader>> OpenTables(
 absl::StatusOr<std::unique_ptr<DatasetReader>> OpenDataset(
     const std::string& path) {
   FATHOM_ASSIGN_OR_RETURN(std::string manifest, ReadText(ManifestPath(path)));
-  const Family family = FamilyOfFiles(path);
-  return OpenTables(path, std::move(manifest), family);
+  const DatasetShape shape = {
+      .directory = path,
+      .family = FamilyOfFiles(path),
+      .several_scans = IsThere(TablePath(path, Table::kLinkScans)) ||
+                       IsThere(TablePath(path, Table::kGapScans))};
+  FATHOM_ASSIGN_OR_RETURN(OpenedTables tables, OpenTables(shape, manifest));
+  return std::make_unique<ParquetDatasetReader>(std::move(manifest),
+                                                std::move(tables));
 }
 
 const Register<FormatModule> kParquet(

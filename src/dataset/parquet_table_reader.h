@@ -31,11 +31,11 @@ class ParquetTableReader {
  public:
   // REQUIRES: `reader` has the schema of `table`.
   ParquetTableReader(std::unique_ptr<parquet::Reader> reader, std::string path,
-                     Table table)
+                     Table table, bool several_scans = false)
       : reader_(std::move(reader)),
         path_(std::move(path)),
         repeats_(table == Table::kHops),
-        spellings_(SpellingsOf(table)) {}
+        spellings_(SpellingsOf(table, several_scans)) {}
 
   const parquet::Reader& file() const { return *reader_; }
 
@@ -56,6 +56,9 @@ class ParquetTableReader {
     next_row_ += count;
     return std::span<const Record>(records_).first(count);
   }
+
+  // The row that the record `i` of the last Next() was made of.
+  const Row& row(size_t i) const { return rows_[i]; }
 
  private:
   static constexpr size_t kBatch = 256;

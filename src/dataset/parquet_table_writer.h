@@ -35,13 +35,16 @@ class ParquetTableWriter {
     }
   }
 
-  // REQUIRES: CheckFits(records), and the order of the table.
-  absl::Status Write(std::span<const Record> records) {
+  // REQUIRES: CheckFits(records), and the order of the table. Where the number
+  // of its scan is no part of a record, `scans` has one for each, or none.
+  absl::Status Write(std::span<const Record> records,
+                     std::span<const uint16_t> scans = {}) {
     while (!records.empty()) {
       const size_t count = std::min(
           {records.size(), kBatch, parquet::kRowGroupRows - buffered_});
-      Turn(records.first(count));
+      Turn(records.first(count), scans);
       records = records.subspan(count);
+      if (!scans.empty()) scans = scans.subspan(count);
       if (buffered_ == parquet::kRowGroupRows || strings_ != 0) {
         FATHOM_RETURN_IF_ERROR(Flush());
       }
@@ -62,9 +65,12 @@ class ParquetTableWriter {
   static constexpr size_t kManyStrings = parquet::kMaxStringPage / 2;
 
   // Appends up to kBatch records to the columns.
-  void Turn(std::span<const Record> records) {
+  void Turn(std::span<const Record> records, std::span<const uint16_t> scans) {
     for (size_t i = 0; i < records.size(); ++i) {
       rows_[i] = ToRow(records[i]);
+      if constexpr (std::is_same_v<Row, HopRow>) {
+        if (!scans.empty()) rows_[i][kHopScanColumn] = scans[i];
+      }
       assert(OrderOf(i > 0 ? rows_[i - 1] : last_) <= OrderOf(rows_[i]));
     }
     last_ = rows_[records.size() - 1];

@@ -33,6 +33,7 @@ constexpr Column kHopColumns[] = {
     {"received", ColumnType::kUint32, Layout::kDictionary},
     {"extensions", ColumnType::kBinary, Layout::kDictionary},
     {"mpls", ColumnType::kString, Layout::kDictionary},
+    {"scan", ColumnType::kUint16, Layout::kDictionary},
 };
 constexpr size_t kExtensionsColumn = 14;
 constexpr Spelling kHopSpellings[] = {
@@ -41,7 +42,7 @@ constexpr Spelling kHopSpellings[] = {
     Spelling::kNumber,  Spelling::kNumber, Spelling::kNumber,
     Spelling::kNumber,  Spelling::kNumber, Spelling::kChanges,
     Spelling::kNumber,  Spelling::kNumber, Spelling::kExtensions,
-    Spelling::kText,
+    Spelling::kText,    Spelling::kNumber,
 };
 static_assert(std::size(kHopColumns) == kHopColumnCount);
 static_assert(std::size(kHopSpellings) == kHopColumnCount);
@@ -56,11 +57,13 @@ constexpr Column kLinkColumns[] = {
     {"target", ColumnType::kUint32, Layout::kDelta},
     {"flags", ColumnType::kUint8, Layout::kDictionary},
     {"gap", ColumnType::kUint8, Layout::kDictionary},
+    {"scan", ColumnType::kUint16, Layout::kDictionary},
 };
 constexpr Spelling kLinkSpellings[] = {
     Spelling::kAddress, Spelling::kAddress, Spelling::kNumber,
     Spelling::kNumber,  Spelling::kNumber,  Spelling::kNumber,
     Spelling::kAddress, Spelling::kFlags,   Spelling::kNumber,
+    Spelling::kNumber,
 };
 static_assert(std::size(kLinkColumns) == kLinkColumnCount);
 static_assert(std::size(kLinkSpellings) == kLinkColumnCount);
@@ -123,26 +126,31 @@ absl::Status CheckAddress(const char* what, const IpAddress& address,
 
 }  // namespace
 
-parquet::Schema SchemaOf(Table table, Family family) {
+parquet::Schema SchemaOf(Table table, Family family, bool several_scans) {
   const bool wide = family == Family::kIpv6;
+  const std::span<const Column> hops =
+      wide ? std::span<const Column>(kWideHopColumns) : kHopColumns;
   const std::span<const Column> links =
       wide ? std::span<const Column>(kWideLinkColumns) : kLinkColumns;
   switch (table) {
     case Table::kHops:
-      return {wide ? std::span<const Column>(kWideHopColumns) : kHopColumns, 3};
-    case Table::kGaps:
+      return {hops.first(hops.size() - (several_scans ? 0 : 1)), 3};
+    case Table::kLinkScans:
+    case Table::kGapScans:
       return {links, 2};
+    case Table::kGaps:
+      return {links.first(links.size() - 1), 2};
     case Table::kLinks:
       break;
   }
-  return {links.first(links.size() - 1), 2};
+  return {links.first(links.size() - 2), 2};
 }
 
-std::span<const Spelling> SpellingsOf(Table table) {
+std::span<const Spelling> SpellingsOf(Table table, bool several_scans) {
   return std::span(table == Table::kHops
                        ? std::span<const Spelling>(kHopSpellings)
                        : kLinkSpellings)
-      .first(SchemaOf(table, Family::kIpv4).columns.size());
+      .first(SchemaOf(table, Family::kIpv4, several_scans).columns.size());
 }
 
 absl::Status CheckFits(std::span<const Reply> replies, Family family) {
@@ -181,6 +189,7 @@ HopRow ToRow(const Reply& reply) {
       FromInstant(reply.received),
       0,
       0,
+      0,
       reply.probe.target.high(),
       reply.responder.high(),
   };
@@ -197,6 +206,7 @@ LinkRow ToRow(const Link& link) {
       link.target.low(),
       link.flags,
       link.gap,
+      link.scan,
       link.near.high(),
       link.far.high(),
       link.target.high(),
@@ -207,10 +217,10 @@ absl::Status FromRow(const HopRow& row, Reply* reply) {
   if (row[4] >= std::size(kKindNames)) {
     return absl::DataLossError(absl::StrCat("a reply of kind ", row[4]));
   }
-  reply->probe.target = ToAddress(row[16], row[0]);
+  reply->probe.target = ToAddress(row[17], row[0]);
   reply->probe.flow = FlowId(static_cast<uint16_t>(row[1]));
   reply->probe.ttl = Ttl(static_cast<uint8_t>(row[2]));
-  reply->responder = ToAddress(row[17], row[3]);
+  reply->responder = ToAddress(row[18], row[3]);
   reply->kind = static_cast<ReplyKind>(row[4]);
   reply->icmp_type = static_cast<uint8_t>(row[5]);
   reply->icmp_code = static_cast<uint8_t>(row[6]);
@@ -225,15 +235,16 @@ absl::Status FromRow(const HopRow& row, Reply* reply) {
 }
 
 absl::Status FromRow(const LinkRow& row, Link* link) {
-  link->near = ToAddress(row[9], row[0]);
-  link->far = ToAddress(row[10], row[1]);
+  link->near = ToAddress(row[10], row[0]);
+  link->far = ToAddress(row[11], row[1]);
   link->min_ttl = Ttl(static_cast<uint8_t>(row[2]));
   link->paths = row[3];
   link->first_seen = ToInstant(row[4]);
   link->last_seen = ToInstant(row[5]);
-  link->target = ToAddress(row[11], row[6]);
+  link->target = ToAddress(row[12], row[6]);
   link->flags = static_cast<uint8_t>(row[7]);
   link->gap = static_cast<uint8_t>(row[8]);
+  link->scan = static_cast<uint16_t>(row[9]);
   return absl::OkStatus();
 }
 

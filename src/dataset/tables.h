@@ -20,8 +20,9 @@ namespace fathom {
 // changes it there.
 
 // Addresses are numbers of 32 bits in a dataset of IPv4, and 16 bytes in one of
-// IPv6.
-parquet::Schema SchemaOf(Table table, Family family);
+// IPv6. Hops have the column scan in datasets of several scans.
+parquet::Schema SchemaOf(Table table, Family family,
+                         bool several_scans = false);
 
 // How text spells what a column holds.
 enum class Spelling : uint8_t {
@@ -33,7 +34,7 @@ enum class Spelling : uint8_t {
   kText,
   kExtensions,
 };
-std::span<const Spelling> SpellingsOf(Table table);
+std::span<const Spelling> SpellingsOf(Table table, bool several_scans = false);
 
 // The names of ReplyKind's values, and of LinkFlags' bits from the lowest.
 inline constexpr const char* kKindNames[] = {"hop", "destination", "alias",
@@ -47,28 +48,30 @@ inline constexpr const char* kChangeNames[] = {"id", "length"};
 // A number per column, then the upper halves of the addresses, in the order of
 // their columns; strings have a number that means nothing. Addresses are as
 // IpAddress has them, IPv4 v4-mapped, so that their order is that of both.
-// Table::kLinks lacks the column gap.
-using HopRow = std::array<uint64_t, 18>;
-using LinkRow = std::array<uint64_t, 12>;
+// Tables lack the last of these columns: of links gap and scan, of gaps scan,
+// of hops scan unless there are several.
+using HopRow = std::array<uint64_t, 19>;
+using LinkRow = std::array<uint64_t, 13>;
 
-inline constexpr size_t kHopColumnCount = 16;
-inline constexpr size_t kLinkColumnCount = 9;
+inline constexpr size_t kHopColumnCount = 17;
+inline constexpr size_t kLinkColumnCount = 10;
+inline constexpr size_t kHopScanColumn = 16;
 
 // Where in a row the upper half of the address in `column` stands.
 constexpr size_t UpperCell(const HopRow& /*row*/, size_t column) {
-  return column == 0 ? 16 : 17;
+  return column == 0 ? 17 : 18;
 }
 constexpr size_t UpperCell(const LinkRow& /*row*/, size_t column) {
-  return column == 6 ? 11 : 9 + column;
+  return column == 6 ? 12 : 10 + column;
 }
 
 // Rows are in order if these ascend: (target, flow, ttl), which may repeat,
-// and (near, far, gap), which may not.
+// and (near, far, gap, scan), which may not.
 inline std::array<uint64_t, 4> OrderOf(const HopRow& row) {
-  return {row[16], row[0], row[1], row[2]};
+  return {row[17], row[0], row[1], row[2]};
 }
-inline std::array<uint64_t, 5> OrderOf(const LinkRow& row) {
-  return {row[9], row[0], row[10], row[1], row[8]};
+inline std::array<uint64_t, 6> OrderOf(const LinkRow& row) {
+  return {row[10], row[0], row[11], row[1], row[8], row[9]};
 }
 
 // The family of a record's first address, which is that of its dataset.
@@ -81,7 +84,8 @@ inline Family FamilyOf(const Link& link) { return link.near.family(); }
 absl::Status CheckFits(std::span<const Reply> replies, Family family);
 absl::Status CheckFits(std::span<const Link> links, Family family);
 
-// REQUIRES: CheckFits(). Rounds and limits times as FORMAT.md says.
+// REQUIRES: CheckFits(). Rounds and limits times as FORMAT.md says. The scan of
+// a reply is 0.
 HopRow ToRow(const Reply& reply);
 LinkRow ToRow(const Link& link);
 

@@ -27,8 +27,9 @@ class TextDatasetWriter final : public DatasetWriter {
         path_(options.path),
         table_(options.table),
         style_(style),
-        columns_(SchemaOf(table_, Family::kIpv4).columns),
-        spellings_(SpellingsOf(table_)),
+        columns_(
+            SchemaOf(table_, Family::kIpv4, options.several_scans).columns),
+        spellings_(SpellingsOf(table_, options.several_scans)),
         strings_(columns_.size()) {
     for (size_t i = 0; i < columns_.size(); ++i) {
       upper_.push_back(table_ == Table::kHops ? UpperCell(HopRow(), i)
@@ -45,27 +46,30 @@ class TextDatasetWriter final : public DatasetWriter {
   TextDatasetWriter& operator=(const TextDatasetWriter&) = delete;
 
   absl::Status WriteReplies(std::span<const Reply> replies) override {
+    return WriteScanReplies(replies, {});
+  }
+
+  absl::Status WriteScanReplies(std::span<const Reply> replies,
+                                std::span<const uint16_t> scans) override {
     FATHOM_RETURN_IF_ERROR(state_);
     if (replies.empty()) return absl::OkStatus();
     FATHOM_RETURN_IF_ERROR(CheckFits(replies, FamilyOf(replies[0])));
     if (table_ != Table::kHops) return absl::OkStatus();
-    for (const Reply& reply : replies) {
-      TakeStrings(reply);
-      FATHOM_RETURN_IF_ERROR(WriteRow(ToRow(reply), last_reply_));
+    for (size_t i = 0; i < replies.size(); ++i) {
+      TakeStrings(replies[i]);
+      HopRow row = ToRow(replies[i]);
+      if (!scans.empty()) row[kHopScanColumn] = scans[i];
+      FATHOM_RETURN_IF_ERROR(WriteRow(row, last_reply_));
     }
     return absl::OkStatus();
   }
 
   absl::Status WriteLinks(std::span<const Link> links) override {
-    FATHOM_RETURN_IF_ERROR(state_);
-    if (links.empty()) return absl::OkStatus();
-    FATHOM_RETURN_IF_ERROR(CheckFits(links, FamilyOf(links[0])));
-    for (const Link& link : links) {
-      const Table table = link.gap == 0 ? Table::kLinks : Table::kGaps;
-      if (table != table_) continue;
-      FATHOM_RETURN_IF_ERROR(WriteRow(ToRow(link), last_link_));
-    }
-    return absl::OkStatus();
+    return WriteTo(Table::kLinks, Table::kGaps, links);
+  }
+
+  absl::Status WriteScanLinks(std::span<const Link> links) override {
+    return WriteTo(Table::kLinkScans, Table::kGapScans, links);
   }
 
   absl::Status Finish(const std::string& /*manifest*/) override {
@@ -79,6 +83,18 @@ class TextDatasetWriter final : public DatasetWriter {
   }
 
  private:
+  absl::Status WriteTo(Table without_gap, Table with_gap,
+                       std::span<const Link> links) {
+    FATHOM_RETURN_IF_ERROR(state_);
+    if (links.empty()) return absl::OkStatus();
+    FATHOM_RETURN_IF_ERROR(CheckFits(links, FamilyOf(links[0])));
+    for (const Link& link : links) {
+      if ((link.gap == 0 ? without_gap : with_gap) != table_) continue;
+      FATHOM_RETURN_IF_ERROR(WriteRow(ToRow(link), last_link_));
+    }
+    return absl::OkStatus();
+  }
+
   void TakeStrings(const Reply& reply) {
     for (size_t i = 0; i < columns_.size(); ++i) {
       if (spellings_[i] == Spelling::kExtensions) {
