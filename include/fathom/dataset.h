@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -127,6 +128,9 @@ struct FormatOptions {
   std::string path{};           // Where to write; text formats take "-" too.
   Table table = Table::kLinks;  // For formats that hold one table.
   bool several_scans = false;   // Whether rows tell of which scan they are.
+  // The manifest of the dataset that is converted, for formats that say how
+  // was probed, or when; empty if there is none yet.
+  std::string manifest{};
 };
 
 struct FormatModule {
@@ -134,6 +138,10 @@ struct FormatModule {
   const char* help;
   absl::StatusOr<std::unique_ptr<DatasetWriter>> (*create)(
       const FormatOptions&);
+  // The one table that the format can hold, if there is no choice.
+  std::optional<Table> only{};
+  // Whether it holds all tables at once.
+  bool whole = false;
 };
 
 }  // namespace fathom

@@ -351,6 +351,7 @@ absl::StatusOr<std::unique_ptr<DatasetReader>> OpenDataset(
 }
 
 const Register<FormatModule> kParquet(
-    {"parquet", "a directory of Parquet files: links, gaps and hops", &Create});
+    {"parquet", "a directory of Parquet files: links, gaps and hops", &Create,
+     std::nullopt, true});
 
 }  // namespace fathom
