@@ -6,7 +6,9 @@
 #include "absl/strings/str_format.h"
 #include "fathom/dataset.h"
 #include "src/base/status_macros.h"
+#include "src/dataset/check_dataset.h"
 #include "tools/commands.h"
+#include "tools/damages.h"
 #include "tools/exit_code.h"
 #include "tools/summary.h"
 
@@ -37,10 +39,35 @@ absl::StatusOr<Rows> CountRows(DatasetReader& reader) {
 struct InfoFlags {
   std::string dataset;
   bool json = false;
+  bool check = false;
   bool verbose = false;
 };
 
+// Says on standard error what is damaged, a line each.
+int RunCheck(const std::string& dataset) {
+  const DatasetCheck check = CheckDataset(dataset);
+  PrintDamages(check.damages);
+  if (!check.damages.empty()) {
+    std::fprintf(
+        stderr,
+        "fathom: %s is damaged. `fathom recover %s` makes a dataset of "
+        "what is left.\n",
+        dataset.c_str(), dataset.c_str());
+    return kExitFailed;
+  }
+  if (!check.sealed) {
+    std::printf("Every row can be read; the manifest has no checksums.\n");
+    return kExitDone;
+  }
+  std::printf("%s", absl::StrFormat("Whole: %d files, %d bytes, %d rows, as "
+                                    "they were written.\n",
+                                    check.files, check.bytes, check.rows)
+                        .c_str());
+  return kExitDone;
+}
+
 int RunCommand(const InfoFlags& flags) {
+  if (flags.check) return RunCheck(flags.dataset);
   const auto reader = OpenDataset(flags.dataset);
   if (!reader.ok()) return Report(reader.status());
   const std::string manifest = (*reader)->manifest();
@@ -67,6 +94,8 @@ void AddInfo(CLI::App& app, int& exit_code) {
   const auto flags = std::make_shared<InfoFlags>();
   command->add_option("NAME", flags->dataset, "the dataset")->required();
   command->add_flag("--json", flags->json, "the manifest as it is");
+  command->add_flag("--check", flags->check,
+                    "verify every byte: checksums of files and row groups");
   command->add_flag("-v,--verbose", flags->verbose, "all counters");
   command->callback([flags, &exit_code] { exit_code = RunCommand(*flags); });
 }

@@ -15,6 +15,7 @@
 #include "src/annotate/annotation_tables.h"
 #include "src/annotate/interfaces.h"
 #include "src/base/status_macros.h"
+#include "src/dataset/sealed_manifest.h"
 
 namespace fathom {
 namespace {
@@ -67,8 +68,7 @@ class Work {
                                      {"fathom.annotation", Describe()}};
     FATHOM_RETURN_IF_ERROR(interfaces.table().Finish(keys));
     FATHOM_RETURN_IF_ERROR(as_links.table().Finish(keys));
-    FATHOM_RETURN_IF_ERROR(as_links.table().Publish());
-    FATHOM_RETURN_IF_ERROR(interfaces.table().Publish());
+    FATHOM_RETURN_IF_ERROR(Publish(interfaces.table(), as_links.table()));
     return summary_;
   }
 
@@ -86,6 +86,7 @@ class Work {
     return options_.on_progress({written_, summary_.interfaces});
   }
   std::string Describe() const;
+  absl::Status Publish(AnnotationTable& interfaces, AnnotationTable& as_links);
 
   const Annotator& annotator_;
   const AnnotateOptions& options_;
@@ -223,6 +224,26 @@ std::string Work::Describe() const {
   // Paths may hold any bytes; what is not UTF-8 in them is replaced.
   return result.dump(2, ' ', /*ensure_ascii=*/false,
                      nlohmann::json::error_handler_t::replace);
+}
+
+// Puts the tables in their places, and their seals into the manifest. In
+// between it has none of them, so that whatever a crash leaves is no damage.
+absl::Status Work::Publish(AnnotationTable& interfaces,
+                           AnnotationTable& as_links) {
+  FATHOM_ASSIGN_OR_RETURN(SealedManifest sealed,
+                          ReadSealedManifest(options_.dataset));
+  const bool has_seals = !sealed.files.empty();
+  sealed.files.erase(kInterfacesName);
+  sealed.files.erase(kAsLinksName);
+  if (has_seals) {
+    FATHOM_RETURN_IF_ERROR(WriteSealedManifest(options_.dataset, sealed));
+  }
+  sealed.files[kAsLinksName] = as_links.seal();
+  sealed.files[kInterfacesName] = interfaces.seal();
+  FATHOM_RETURN_IF_ERROR(as_links.Publish());
+  FATHOM_RETURN_IF_ERROR(interfaces.Publish());
+  if (!has_seals) return absl::OkStatus();  // Of a version without.
+  return WriteSealedManifest(options_.dataset, sealed);
 }
 
 }  // namespace

@@ -170,7 +170,7 @@ absl::StatusOr<InterfaceTable> InterfaceTable::Create(
     const std::string& dataset, Family family) {
   FATHOM_ASSIGN_OR_RETURN(
       AnnotationTable table,
-      AnnotationTable::Create(absl::StrCat(dataset, "/interfaces.parquet"),
+      AnnotationTable::Create(absl::StrCat(dataset, "/", kInterfacesName),
                               InterfaceSchema(family)));
   return InterfaceTable(std::move(table));
 }
@@ -203,7 +203,7 @@ absl::Status InterfaceTable::Write(const IpAddress& address,
 absl::StatusOr<AsLinkTable> AsLinkTable::Create(const std::string& dataset) {
   FATHOM_ASSIGN_OR_RETURN(
       AnnotationTable table,
-      AnnotationTable::Create(absl::StrCat(dataset, "/as_links.parquet"),
+      AnnotationTable::Create(absl::StrCat(dataset, "/", kAsLinksName),
                               AsLinkSchema()));
   return AsLinkTable(std::move(table));
 }

@@ -13,6 +13,7 @@
 #include "src/annotate/as_links.h"
 #include "src/annotate/interfaces.h"
 #include "src/dataset/parquet/writer.h"
+#include "src/dataset/seal.h"
 
 namespace fathom {
 
@@ -22,6 +23,9 @@ namespace fathom {
 // Each is written beside its place and comes there by a rename, over what was
 // there before: a reader finds the old one or the new one, whole. The same rows
 // and keys give the same bytes.
+
+inline constexpr char kInterfacesName[] = "interfaces.parquet";
+inline constexpr char kAsLinksName[] = "as_links.parquet";
 
 // The columns; one by which the rows are in order comes first.
 parquet::Schema InterfaceSchema(Family family);
@@ -47,6 +51,7 @@ class AnnotationTable {
   // Puts all on the disk.
   absl::Status Finish(parquet::KeyValues key_values);
   // REQUIRES: Finish().
+  FileSeal seal() const { return writer_->seal(); }
   absl::Status Publish();
 
  private:

@@ -1,4 +1,3 @@
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,32 +13,17 @@
 #include "fathom/dataset.h"
 #include "fathom/registry.h"
 #include "src/base/status_macros.h"
-#include "src/base/unique_fd.h"
+#include "src/dataset/dataset_files.h"
 #include "src/dataset/output_file.h"
-#include "src/dataset/parquet_table_reader.h"
 #include "src/dataset/parquet_table_writer.h"
+#include "src/dataset/sealed_manifest.h"
 #include "src/dataset/tables.h"
-
-// The dataset directory: a Parquet file per table, and the manifest, which
-// stands in each of them as well, so that a file on its own says what it is.
 
 namespace fathom {
 namespace {
 
 using HopWriter = ParquetTableWriter<Reply, HopRow>;
 using LinkWriter = ParquetTableWriter<Link, LinkRow>;
-using HopReader = ParquetTableReader<Reply, HopRow>;
-using LinkReader = ParquetTableReader<Link, LinkRow>;
-
-constexpr char kManifestKey[] = "fathom.manifest";
-constexpr char kManifestName[] = "manifest.json";
-// Far more than any manifest has, and little enough to be held.
-constexpr int64_t kMaxManifest = 64 << 20;
-
-std::string TablePath(const std::string& directory, Table table) {
-  return absl::StrCat(directory, "/", kTableNames[static_cast<int>(table)],
-                      ".parquet");
-}
 
 std::string ManifestPath(const std::string& directory) {
   return absl::StrCat(directory, "/", kManifestName);
@@ -155,18 +139,20 @@ class ParquetDatasetWriter final : public DatasetWriter {
 
   absl::Status FinishFiles(const std::string& manifest) {
     const parquet::KeyValues key_values = {{kManifestKey, manifest}};
-    FATHOM_RETURN_IF_ERROR(links_->Finish(key_values));
-    FATHOM_RETURN_IF_ERROR(gaps_->Finish(key_values));
-    FATHOM_RETURN_IF_ERROR(hops_->Finish(key_values));
+    SealedManifest sealed{.manifest = manifest};
+    const auto finish = [&](Table table, auto& writer) {
+      FATHOM_RETURN_IF_ERROR(writer.Finish(key_values));
+      sealed.files[FileName(table)] = writer.seal();
+      return absl::OkStatus();
+    };
+    FATHOM_RETURN_IF_ERROR(finish(Table::kLinks, *links_));
+    FATHOM_RETURN_IF_ERROR(finish(Table::kGaps, *gaps_));
+    FATHOM_RETURN_IF_ERROR(finish(Table::kHops, *hops_));
     if (several_scans_) {
-      FATHOM_RETURN_IF_ERROR(link_scans_->Finish(key_values));
-      FATHOM_RETURN_IF_ERROR(gap_scans_->Finish(key_values));
+      FATHOM_RETURN_IF_ERROR(finish(Table::kLinkScans, *link_scans_));
+      FATHOM_RETURN_IF_ERROR(finish(Table::kGapScans, *gap_scans_));
     }
-    FATHOM_ASSIGN_OR_RETURN(OutputFile file,
-                            OutputFile::Create(ManifestPath(temporary_)));
-    FATHOM_RETURN_IF_ERROR(file.Write(manifest));
-    FATHOM_RETURN_IF_ERROR(file.Close());
-    FATHOM_RETURN_IF_ERROR(SyncDirectory(temporary_));
+    FATHOM_RETURN_IF_ERROR(WriteSealedManifest(temporary_, sealed));
     return Publish(temporary_, path_);
   }
 
@@ -201,25 +187,6 @@ absl::StatusOr<std::unique_ptr<DatasetWriter>> Create(
   FATHOM_ASSIGN_OR_RETURN(std::string temporary, MakeTemporaryDirectory(path));
   return std::make_unique<ParquetDatasetWriter>(
       std::move(path), std::move(temporary), options.several_scans);
-}
-
-absl::StatusOr<std::string> ReadText(const std::string& path) {
-  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd.valid()) return FileError("open", path, errno);
-  struct stat status;
-  if (fstat(fd.get(), &status) != 0) return FileError("read", path, errno);
-  if (status.st_size > kMaxManifest) return FileError("read", path, EFBIG);
-  std::string text(static_cast<size_t>(status.st_size), '\0');
-  size_t done = 0;
-  while (done < text.size()) {
-    const ssize_t count = read(fd.get(), &text[done], text.size() - done);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return FileError("read", path, errno);
-    if (count == 0) break;
-    done += static_cast<size_t>(count);
-  }
-  text.resize(done);
-  return text;
 }
 
 // The tables of a dataset, open to be read. The last two are null unless it is
@@ -339,14 +306,15 @@ bool IsThere(const std::string& path) {
 
 absl::StatusOr<std::unique_ptr<DatasetReader>> OpenDataset(
     const std::string& path) {
-  FATHOM_ASSIGN_OR_RETURN(std::string manifest, ReadText(ManifestPath(path)));
+  FATHOM_ASSIGN_OR_RETURN(SealedManifest sealed, ReadSealedManifest(path));
   const DatasetShape shape = {
       .directory = path,
       .family = FamilyOfFiles(path),
       .several_scans = IsThere(TablePath(path, Table::kLinkScans)) ||
                        IsThere(TablePath(path, Table::kGapScans))};
-  FATHOM_ASSIGN_OR_RETURN(OpenedTables tables, OpenTables(shape, manifest));
-  return std::make_unique<ParquetDatasetReader>(std::move(manifest),
+  FATHOM_ASSIGN_OR_RETURN(OpenedTables tables,
+                          OpenTables(shape, sealed.manifest));
+  return std::make_unique<ParquetDatasetReader>(std::move(sealed.manifest),
                                                 std::move(tables));
 }
 

@@ -45,11 +45,11 @@ class ParquetTableReader {
       if (next_group_ == reader_->row_groups()) {
         return std::span<const Record>();
       }
-      FATHOM_RETURN_IF_ERROR(reader_->ReadRowGroup(next_group_, &columns_));
-      group_rows_ =
-          static_cast<size_t>(reader_->metadata().row_groups[next_group_].rows);
-      next_row_ = 0;
       ++next_group_;
+      FATHOM_RETURN_IF_ERROR(reader_->ReadRowGroup(next_group_ - 1, &columns_));
+      group_rows_ = static_cast<size_t>(
+          reader_->metadata().row_groups[next_group_ - 1].rows);
+      next_row_ = 0;
     }
     const size_t count = std::min(kBatch, group_rows_ - next_row_);
     FATHOM_RETURN_IF_ERROR(Turn(count));
@@ -59,6 +59,13 @@ class ParquetTableReader {
 
   // The row that the record `i` of the last Next() was made of.
   const Row& row(size_t i) const { return rows_[i]; }
+
+  // After an error: goes on behind the row group in which it was, of which
+  // this is the number. What Next() gave of it before stays true.
+  size_t SkipRowGroup() {
+    next_row_ = group_rows_;
+    return next_group_ - 1;
+  }
 
  private:
   static constexpr size_t kBatch = 256;

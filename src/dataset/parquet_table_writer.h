@@ -57,6 +57,9 @@ class ParquetTableWriter {
     return writer_->Finish(std::move(key_values));
   }
 
+  // REQUIRES: Finish() was OK.
+  FileSeal seal() const { return writer_->seal(); }
+
  private:
   // Few enough to stay in the cache between rows and columns.
   static constexpr size_t kBatch = 256;

@@ -44,6 +44,7 @@ struct Chunk {
   int64_t dictionary_offset = -1;  // -1 if there is none.
   int64_t data_offset = -1;
   int64_t nulls = -1;
+  bool ranged = true;  // False: min and max are not known.
   // The least and the greatest value as they stand in the file; both empty if
   // the chunk does not tell.
   std::string min{};

@@ -21,7 +21,9 @@ namespace {
 // check on values that a damaged footer may still be measured against.
 absl::Status CheckRange(std::string_view min, std::string_view max,
                         const Chunk& chunk) {
-  if (min == chunk.min && max == chunk.max) return absl::OkStatus();
+  if (!chunk.ranged || (min == chunk.min && max == chunk.max)) {
+    return absl::OkStatus();
+  }
   const auto hex = [](std::string_view bytes) {
     return absl::BytesToHexString(
         absl::string_view(bytes.data(), std::min<size_t>(bytes.size(), 32)));

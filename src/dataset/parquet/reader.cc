@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cassert>
 #include <cerrno>
 #include <cstring>
@@ -14,6 +15,7 @@
 #include "src/dataset/output_file.h"
 #include "src/dataset/parquet/byte_values.h"
 #include "src/dataset/parquet/encodings.h"
+#include "src/dataset/parquet/rebuild.h"
 
 namespace fathom::parquet {
 namespace {
@@ -87,15 +89,49 @@ absl::Status CheckRowGroups(const FileMetadata& file, int64_t data_end) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Reader>> Reader::Open(const std::string& path,
-                                                     const Schema& schema) {
+absl::StatusOr<std::unique_ptr<Reader>> Reader::OpenFile(
+    const std::string& path, const Schema& schema) {
   FATHOM_ASSIGN_OR_RETURN(ChunkReader chunks, ChunkReader::Make());
   UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd.valid()) return FileError("open", path, errno);
-  std::unique_ptr<Reader> reader(
+  return std::unique_ptr<Reader>(
       new Reader(path, std::move(fd), schema, std::move(chunks)));
+}
+
+absl::StatusOr<std::unique_ptr<Reader>> Reader::Open(const std::string& path,
+                                                     const Schema& schema) {
+  FATHOM_ASSIGN_OR_RETURN(auto reader, OpenFile(path, schema));
   FATHOM_RETURN_IF_ERROR(reader->Located(reader->ReadFooter(), "footer"));
   return reader;
+}
+
+absl::StatusOr<std::unique_ptr<Reader>> Reader::OpenDamaged(
+    const std::string& path, const Schema& schema) {
+  FATHOM_ASSIGN_OR_RETURN(auto reader, OpenFile(path, schema));
+  if (!reader->ReadFooter().ok()) reader->Rebuild();
+  return reader;
+}
+
+void Reader::Rebuild() {
+  struct stat status;
+  const int64_t size = fstat(fd_.get(), &status) == 0 ? status.st_size : 0;
+  metadata_ = RebuildMetadata(
+      schema_,
+      [&](int64_t offset,
+          size_t most) -> absl::StatusOr<std::span<const std::byte>> {
+        const int64_t left = std::max<int64_t>(size - offset, 0);
+        FATHOM_RETURN_IF_ERROR(
+            ReadAt(offset, std::min(most, static_cast<size_t>(left))));
+        return std::span<const std::byte>(bytes_);
+      });
+  // A row group cut short, or with pages too large to be ours, ends the file.
+  while (!metadata_.row_groups.empty()) {
+    int64_t offset = metadata_.row_groups.back().offset;
+    if (CheckRowGroup(metadata_.row_groups.back(), size, &offset).ok()) break;
+    metadata_.rows -= metadata_.row_groups.back().rows;
+    metadata_.row_groups.pop_back();
+  }
+  rebuilt_ = true;
 }
 
 const std::string* Reader::Find(std::string_view key) const {

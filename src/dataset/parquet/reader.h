@@ -30,6 +30,12 @@ class Reader {
   static absl::StatusOr<std::unique_ptr<Reader>> Open(const std::string& path,
                                                       const Schema& schema);
 
+  // The same of a file that may be damaged: where its footer is of no use, its
+  // row groups are found by the headers of their pages, and rebuilt() is true.
+  static absl::StatusOr<std::unique_ptr<Reader>> OpenDamaged(
+      const std::string& path, const Schema& schema);
+
+  bool rebuilt() const { return rebuilt_; }
   uint64_t rows() const { return static_cast<uint64_t>(metadata_.rows); }
   size_t row_groups() const { return metadata_.row_groups.size(); }
   const FileMetadata& metadata() const { return metadata_; }
@@ -49,7 +55,10 @@ class Reader {
         schema_(schema),
         chunks_(std::move(chunks)) {}
 
+  static absl::StatusOr<std::unique_ptr<Reader>> OpenFile(
+      const std::string& path, const Schema& schema);
   absl::Status ReadFooter();
+  void Rebuild();
   absl::Status ReadAt(int64_t offset, size_t size);
   absl::Status ReadChunk(const Chunk& chunk, const Column& column,
                          Values* values);
@@ -62,6 +71,7 @@ class Reader {
   const Schema schema_;
   ChunkReader chunks_;
   FileMetadata metadata_;
+  bool rebuilt_ = false;
   std::vector<std::byte> bytes_;  // What ReadAt() read last.
 };
 

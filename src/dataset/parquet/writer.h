@@ -1,9 +1,12 @@
 #ifndef FATHOM_SRC_DATASET_PARQUET_WRITER_H_
 #define FATHOM_SRC_DATASET_PARQUET_WRITER_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -13,6 +16,7 @@
 #include "src/dataset/parquet/metadata.h"
 #include "src/dataset/parquet/pages.h"
 #include "src/dataset/parquet/schema.h"
+#include "src/dataset/seal.h"
 
 namespace fathom::parquet {
 
@@ -34,11 +38,18 @@ class Writer {
   // Writes the footer, puts all on the disk, and closes the file.
   absl::Status Finish(KeyValues key_values);
 
+  // Of what was written. REQUIRES: Finish() was OK.
+  FileSeal seal() const { return sealer_.seal(); }
+
  private:
   Writer(OutputFile file, const Schema& schema, ChunkWriter chunks)
       : file_(std::move(file)), schema_(schema), chunks_(std::move(chunks)) {}
 
+  absl::Status Write(std::span<const std::byte> bytes);
+  absl::Status Write(std::string_view text);
+
   OutputFile file_;
+  Sealer sealer_;
   const Schema schema_;
   ChunkWriter chunks_;
   FileMetadata metadata_;
