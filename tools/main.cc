@@ -30,6 +30,7 @@ int Run(int argc, char** argv) {
   fathom::AddTrace(app, exit_code);
   fathom::AddInfo(app, exit_code);
   fathom::AddConvert(app, exit_code);
+  fathom::AddMerge(app, exit_code);
   fathom::AddAnnotate(app, exit_code);
   fathom::AddRecover(app, exit_code);
   fathom::AddDoctor(app, exit_code);
