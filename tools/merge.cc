@@ -60,8 +60,7 @@ void AddMerge(CLI::App& app, int& exit_code) {
   command->add_option("-o,--output", flags->output, "dataset to make")
       ->required()
       ->type_name("NAME");
-  command->add_flag("--partial", flags->partial,
-                    "shards may be missing or repeated");
+  command->add_flag("--partial", flags->partial, "shards may be missing");
   command->add_flag("-q,--quiet", flags->quiet, "say nothing but errors");
   command->footer(
       "Shards of one scan become that scan; several scans stay apart: hops "

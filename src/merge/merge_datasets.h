@@ -31,7 +31,7 @@ namespace fathom {
 struct MergeDatasetsOptions {
   std::vector<std::string> inputs{};
   std::string output{};
-  bool partial = false;   // Shards may be missing or repeated.
+  bool partial = false;   // Shards may be missing.
   size_t most_open = 16;  // At least 2.
   // Called now and then; a status that is not OK ends the work.
   std::function<absl::Status(uint64_t rows)> on_progress{};

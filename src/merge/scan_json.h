@@ -19,7 +19,7 @@ using ScanJson = nlohmann::ordered_json;
 
 // Which shards of a scan a manifest is of. `of` 0: it is of no shard.
 struct ShardPart {
-  std::vector<uint32_t> numbers{};  // From 1, ascending; may repeat.
+  std::vector<uint32_t> numbers{};  // From 1, ascending.
   uint32_t of = 0;
 
   // Each shard once.

@@ -104,27 +104,25 @@ void SortMembers(const std::vector<Found>& found, Group& group) {
             });
 }
 
-// Fails if two members hold one shard.
-absl::Status CheckOnce(const std::vector<Found>& found, const Group& group,
-                       ShardRule rule) {
+// Fails if two members hold one shard: their replies would count twice.
+absl::Status CheckOnce(const std::vector<Found>& found, const Group& group) {
   std::map<uint32_t, size_t> holders;
   for (const size_t member : group.members) {
     for (const uint32_t number : found[member].part.numbers) {
       const auto [at, is_new] = holders.try_emplace(number, member);
-      if (is_new || rule != ShardRule::kWhole) continue;
+      if (is_new) continue;
       return absl::InvalidArgumentError(absl::StrCat(
           found[at->second].path, " and ", found[member].path,
           ": both hold shard ", number, "/", found[member].part.of,
-          " of one scan, whose links would count twice; leave one out, merge "
-          "the shards of each round on their own first, or give --partial"));
+          " of one scan, which would count twice; leave one out, or, if they "
+          "are of two rounds, merge the shards of each round first"));
     }
   }
   return absl::OkStatus();
 }
 
 // Makes one scan of the members.
-absl::Status JoinMembers(const std::vector<Found>& found, ShardRule rule,
-                         Group& group) {
+absl::Status JoinMembers(const std::vector<Found>& found, Group& group) {
   SortMembers(found, group);
   for (size_t i = 1; i < group.members.size(); ++i) {
     const Found& a = found[group.members[i - 1]];
@@ -135,7 +133,7 @@ absl::Status JoinMembers(const std::vector<Found>& found, ShardRule rule,
                      ": the same scan, which would count twice; leave one "
                      "out"));
   }
-  FATHOM_RETURN_IF_ERROR(CheckOnce(found, group, rule));
+  FATHOM_RETURN_IF_ERROR(CheckOnce(found, group));
   const Found& first = found[group.members[0]];
   group.scan = {.manifest = first.manifest,
                 .path = first.path,
@@ -171,6 +169,8 @@ class PartCheck {
     for (const Group& group : groups) {
       if (group.part.of != 0 && !group.part.complete()) {
         parts_.push_back(&group);
+      } else {
+        whole_.push_back(&group);
       }
     }
   }
@@ -179,6 +179,9 @@ class PartCheck {
     for (const Group* const part : parts_) {
       for (const Group* const other : parts_) {
         FATHOM_RETURN_IF_ERROR(CheckMixed(*part, *other, rule));
+      }
+      for (const Group* const whole : whole_) {
+        FATHOM_RETURN_IF_ERROR(CheckNotIn(*part, *whole));
       }
       if (rule == ShardRule::kWhole && !Dealt(*part)) return Missing(*part);
     }
@@ -210,6 +213,22 @@ class PartCheck {
                      CommonConfiguration(two.manifest))));
   }
 
+  // A shard beside the scan that it was merged into before.
+  absl::Status CheckNotIn(const Group& part, const Group& whole) const {
+    const Found& one = FirstOf(part);
+    const Found& two = FirstOf(whole);
+    const std::string start = TextAt(part.scan.manifest, "start");
+    if (one.vantage != two.vantage || one.common != two.common ||
+        start < TextAt(whole.scan.manifest, "start") ||
+        start > TextAt(whole.scan.manifest, "stop")) {
+      return absl::OkStatus();
+    }
+    return absl::InvalidArgumentError(
+        absl::StrCat(one.path, " and ", two.path, ": the first is of shards ",
+                     NumbersText(part.part.numbers), " of ", part.part.of,
+                     ", the second of the whole scan; they would count twice"));
+  }
+
   // Whether the shards of one scan were dealt to several vantage points, which
   // hold each of them once together.
   bool Dealt(const Group& part) const {
@@ -236,12 +255,6 @@ class PartCheck {
       if (std::binary_search(numbers.begin(), numbers.end(), number)) continue;
       if (++count <= kShown) missing.push_back(number);
     }
-    if (count == 0) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(group.scan.path,
-                       ": holds shards more than once; --partial takes it "
-                       "as it is"));
-    }
     return absl::InvalidArgumentError(absl::StrCat(
         group.scan.path, ": of the ", group.part.of, " shards of this scan, ",
         count, count == 1 ? " is" : " are", " missing: ", NumbersText(missing),
@@ -251,6 +264,7 @@ class PartCheck {
 
   const std::vector<Found>& found_;
   std::vector<const Group*> parts_;
+  std::vector<const Group*> whole_;
 };
 
 // Shards of one scan of one vantage point together, all else alone; but a scan
@@ -340,7 +354,7 @@ absl::StatusOr<ScanList> ScanList::Make(std::span<const Input> inputs,
   }
   std::vector<Group> groups = GroupShards(found);
   for (Group& group : groups) {
-    FATHOM_RETURN_IF_ERROR(JoinMembers(found, rule, group));
+    FATHOM_RETURN_IF_ERROR(JoinMembers(found, group));
     SetOrder(group);
   }
   if (rule != ShardRule::kAnything) {

@@ -24,7 +24,7 @@ namespace fathom {
 // What may be merged.
 enum class ShardRule {
   kWhole,     // Each shard of a scan, once.
-  kPartial,   // Shards may be missing or repeated.
+  kPartial,   // Shards may be missing.
   kAnything,  // A step on the way: the scans were looked at already.
 };
 
