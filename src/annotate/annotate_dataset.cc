@@ -86,7 +86,7 @@ class Work {
     return options_.on_progress({written_, summary_.interfaces});
   }
   std::string Describe() const;
-  absl::Status Publish(AnnotationTable& interfaces, AnnotationTable& as_links);
+  absl::Status Publish(RowTable& interfaces, RowTable& as_links);
 
   const Annotator& annotator_;
   const AnnotateOptions& options_;
@@ -228,8 +228,7 @@ std::string Work::Describe() const {
 
 // Puts the tables in their places, and their seals into the manifest. In
 // between it has none of them, so that whatever a crash leaves is no damage.
-absl::Status Work::Publish(AnnotationTable& interfaces,
-                           AnnotationTable& as_links) {
+absl::Status Work::Publish(RowTable& interfaces, RowTable& as_links) {
   FATHOM_ASSIGN_OR_RETURN(SealedManifest sealed,
                           ReadSealedManifest(options_.dataset));
   const bool has_seals = !sealed.files.empty();

@@ -12,8 +12,7 @@
 #include "src/annotate/annotator.h"
 #include "src/annotate/as_links.h"
 #include "src/annotate/interfaces.h"
-#include "src/dataset/parquet/writer.h"
-#include "src/dataset/seal.h"
+#include "src/dataset/row_table.h"
 
 namespace fathom {
 
@@ -31,43 +30,6 @@ inline constexpr char kAsLinksName[] = "as_links.parquet";
 parquet::Schema InterfaceSchema(Family family);
 parquet::Schema AsLinkSchema();
 
-// One of the two. What it holds is one row group.
-class AnnotationTable {
- public:
-  // `schema`'s columns outlive the table.
-  static absl::StatusOr<AnnotationTable> Create(const std::string& path,
-                                                const parquet::Schema& schema);
-
-  AnnotationTable(AnnotationTable&&) noexcept = default;
-  AnnotationTable& operator=(AnnotationTable&&) = delete;
-  // Leaves nothing behind if it was not published.
-  ~AnnotationTable();
-
-  // The columns of the next row group, to each of which a row adds a value;
-  // then comes EndRow().
-  std::vector<parquet::Values>& columns() { return columns_; }
-  absl::Status EndRow();
-
-  // Puts all on the disk.
-  absl::Status Finish(parquet::KeyValues key_values);
-  // REQUIRES: Finish().
-  FileSeal seal() const { return writer_->seal(); }
-  absl::Status Publish();
-
- private:
-  AnnotationTable(std::string path, std::string temporary,
-                  const parquet::Schema& schema,
-                  std::unique_ptr<parquet::Writer> writer);
-
-  absl::Status Flush();
-
-  std::string path_;
-  std::string temporary_;
-  std::unique_ptr<parquet::Writer> writer_;  // Null once moved from.
-  std::vector<parquet::Values> columns_;
-  size_t rows_ = 0;  // In columns_.
-};
-
 // The table of interfaces, to be written in ascending order of address.
 class InterfaceTable {
  public:
@@ -78,12 +40,12 @@ class InterfaceTable {
   absl::Status Write(const IpAddress& address, const Annotation& annotation,
                      const std::string& name, const Interface& interface);
 
-  AnnotationTable& table() { return table_; }
+  RowTable& table() { return table_; }
 
  private:
-  explicit InterfaceTable(AnnotationTable table) : table_(std::move(table)) {}
+  explicit InterfaceTable(RowTable table) : table_(std::move(table)) {}
 
-  AnnotationTable table_;
+  RowTable table_;
 };
 
 // The table of AS links, in ascending order of their ends.
@@ -94,12 +56,12 @@ class AsLinkTable {
   absl::Status Write(const AsLink& link, const std::string& near_name,
                      const std::string& far_name);
 
-  AnnotationTable& table() { return table_; }
+  RowTable& table() { return table_; }
 
  private:
-  explicit AsLinkTable(AnnotationTable table) : table_(std::move(table)) {}
+  explicit AsLinkTable(RowTable table) : table_(std::move(table)) {}
 
-  AnnotationTable table_;
+  RowTable table_;
 };
 
 }  // namespace fathom
