@@ -137,8 +137,8 @@ absl::Status RunCommand(const DiffFlags& flags) {
 }  // namespace
 
 void AddDiff(CLI::App& app, int& exit_code) {
-  CLI::App* const command = app.add_subcommand(
-      "diff", "Say which links and interfaces came, went or stayed");
+  CLI::App* const command =
+      app.add_subcommand("diff", "Say what links came, went and stayed");
   const auto flags = std::make_shared<DiffFlags>();
   command->add_option("A", flags->a, "the earlier dataset")->required();
   command->add_option("B", flags->b, "the later dataset")->required();

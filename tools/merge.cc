@@ -53,8 +53,8 @@ int RunCommand(const MergeFlags& flags) {
 }  // namespace
 
 void AddMerge(CLI::App& app, int& exit_code) {
-  CLI::App* const command = app.add_subcommand(
-      "merge", "Join shards, rounds and vantage points into one dataset");
+  CLI::App* const command =
+      app.add_subcommand("merge", "Join shards, rounds or vantage points");
   const auto flags = std::make_shared<MergeFlags>();
   command->add_option("NAME", flags->datasets, "the datasets")->required();
   command->add_option("-o,--output", flags->output, "dataset to make")
