@@ -319,6 +319,40 @@ def test_shards_are_the_whole_scan_dealt_out():
     assert sorted(parts) == sorted(whole)
 
 
+def test_shards_merge_into_one_scan():
+    shards = ["part3", "part1", "part2"]
+    refused = FATHOM.run("merge", *shards[:2], "-o", "merged")
+    assert refused.returncode == 2 and "missing: 2" in refused.stderr, refused
+    FATHOM.ok("merge", *shards, "-o", "merged")
+
+    # Which of the whole scan's answers were lost is a matter of time.
+    assert "shard" not in FATHOM.manifest("merged")
+    parts = [row for name in shards for row in FATHOM.rows(name, "links")]
+    merged = FATHOM.rows("merged", "links")
+    assert {(r["near"], r["far"]) for r in merged} == \
+        {(r["near"], r["far"]) for r in parts}
+    assert sum(int(r["paths"]) for r in merged) == \
+        sum(int(r["paths"]) for r in parts)
+    changes = json.loads(FATHOM.ok("diff", "merged", "merged", "--json"))
+    assert changes["links"]["trusted"]["stayed"] > 0, changes
+    for counts in (*changes["links"].values(), changes["interfaces"]):
+        assert counts["came"] == counts["went"] == 0, changes
+
+
+def test_merged_rounds_stay_apart():
+    FATHOM.ok("scan", "T", "-o", "round2", *SMALL, "--seed", "2")
+    FATHOM.ok("merge", "one", "round2", "-o", "rounds")
+    assert len(FATHOM.manifest("rounds")["scans"]) == 2
+    for table in ("hops", "link_scans"):
+        scans = {r["scan"] for r in FATHOM.rows("rounds", table)}
+        assert {int(scan) for scan in scans} == {0, 1}, scans
+    assert "Scans:     2 of" in FATHOM.ok("info", "rounds")
+    rows = FATHOM.ok("diff", "one", "round2", "--to", "csv").splitlines()
+    assert rows[0].startswith("near,far,change,"), rows[0]
+    twice = FATHOM.run("merge", "rounds", "one", "-o", "twice")
+    assert twice.returncode == 2 and "the same scan" in twice.stderr, twice
+
+
 def test_time_limit_ends_as_incomplete():
     done = FATHOM.run("scan", "T", "-o", "limited", *SMALL[:4], "--pps", 100,
                       "--max-runtime", "2s")
@@ -447,7 +481,8 @@ def test_scans_are_scored_beside_each_other():
 
 
 def test_help_fits_a_screen():
-    for command in ([], ["scan"], ["info"], ["convert"], ["recover"],
+    for command in ([], ["scan"], ["info"], ["convert"], ["merge"],
+                    ["diff"], ["recover"],
                     ["doctor"], ["lab"], ["lab", "truth"], ["lab", "score"],
                     ["lab", "serve"], ["lab", "peer"], ["lab", "route"]):
         text = FATHOM.ok(*command, "--help")

@@ -403,7 +403,6 @@ TEST_F(MergeTest, KeepsWhatEachScanSaw) {
     const auto reader = *OpenDataset(merged);
     ASSERT_TRUE(reader->several_scans());
     std::map<size_t, std::vector<Reply>> got;
-    Reply last;
     for (;;) {
       const auto replies = *reader->NextReplies();
       if (replies.empty()) break;

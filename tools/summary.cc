@@ -96,6 +96,20 @@ std::string HolesLine(const Json& m) {
   return line + "\n";
 }
 
+// Of which scans a merged dataset is; nothing for any other.
+std::string ScansLines(const Json& m) {
+  if (!m.contains("vantages") || !m["vantages"].is_array()) return "";
+  std::string lines;
+  for (const Json& vantage : m["vantages"]) {
+    const std::string name = Text(vantage, "/name");
+    absl::StrAppend(
+        &lines, lines.empty() ? "Scans:     " : "           ",
+        vantage.contains("scans") ? vantage["scans"].size() : 0, " of ",
+        name.empty() ? "a vantage point without a name" : name, "\n");
+  }
+  return lines;
+}
+
 void List(const Json& value, const std::string& name, std::string& out) {
   if (value.is_object()) {
     for (const auto& [key, inner] : value.items()) {
@@ -131,13 +145,18 @@ std::string Summarize(const std::string& manifest, const std::string& name) {
       "reached, %d loops\n",
       Number(m, "/links/links"), Number(m, "/links/gaps"),
       Number(m, "/links/ends/destination"), Number(m, "/links/ends/loop"));
-  absl::StrAppend(&out, "Seed:      ", Number(m, "/configuration/seed"), "\n");
+  const std::string scans = ScansLines(m);
+  absl::StrAppend(&out, scans);
+  if (scans.empty()) {
+    absl::StrAppend(&out, "Seed:      ", Number(m, "/configuration/seed"),
+                    "\n");
+  }
   return out;
 }
 
 std::string ListCounters(const std::string& manifest) {
   Json m = Read(manifest);
-  m.erase("configuration");
+  for (const char* key : {"configuration", "vantages", "scans"}) m.erase(key);
   std::string out;
   List(m, "", out);
   return out;
