@@ -102,9 +102,8 @@ absl::Status InterfaceTable::Write(const IpAddress& address,
 
 absl::StatusOr<AsLinkTable> AsLinkTable::Create(const std::string& dataset) {
   FATHOM_ASSIGN_OR_RETURN(
-      RowTable table,
-      RowTable::Create(absl::StrCat(dataset, "/", kAsLinksName),
-                       AsLinkSchema()));
+      RowTable table, RowTable::Create(absl::StrCat(dataset, "/", kAsLinksName),
+                                       AsLinkSchema()));
   return AsLinkTable(std::move(table));
 }
 
