@@ -148,7 +148,8 @@ TEST(Formats, AreThoseThatTheReadmePromises) {
   for (const FormatModule& module : Register<FormatModule>::All()) {
     names.push_back(module.name);
   }
-  EXPECT_EQ(names, (std::vector<std::string>{"csv", "jsonl", "native", "parquet"}));
+  EXPECT_EQ(names,
+            (std::vector<std::string>{"csv", "jsonl", "native", "parquet"}));
 }
 
 class TextTest : public testing::Test {

@@ -14,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "bench/synthetic_scan.h"
 #include "fathom/dataset.h"
 #include "fathom/registry.h"
@@ -65,14 +66,15 @@ void MakeWild(uint64_t seed, std::vector<Link>* links) {
 }
 
 absl::Status Write(const char* format, const FormatOptions& options,
-                   std::span<const Reply> replies,
-                   std::span<const Link> links) {
+                   std::span<const Reply> replies, std::span<const Link> links,
+                   uint64_t seed) {
   FATHOM_ASSIGN_OR_RETURN(const auto module,
                           Register<FormatModule>::Find(format));
   FATHOM_ASSIGN_OR_RETURN(const auto writer, module.create(options));
   FATHOM_RETURN_IF_ERROR(writer->WriteReplies(replies));
   FATHOM_RETURN_IF_ERROR(writer->WriteLinks(links));
-  return writer->Finish("{\"tool\": \"make_dataset\"}\n");
+  return writer->Finish(
+      absl::StrCat("{\"tool\": \"make_dataset\", \"seed\": ", seed, "}\n"));
 }
 
 absl::Status Run(const std::string& directory, uint64_t seed, uint32_t targets,
@@ -82,12 +84,12 @@ absl::Status Run(const std::string& directory, uint64_t seed, uint32_t targets,
   MakeWild(seed, &replies);
   MakeWild(seed + 1, &links);
   FATHOM_RETURN_IF_ERROR(
-      Write("parquet", {.path = directory + "/scan"}, replies, links));
+      Write("parquet", {.path = directory + "/scan"}, replies, links, seed));
   for (const Table table : {Table::kLinks, Table::kGaps, Table::kHops}) {
     const std::string path =
         directory + "/" + kTableNames[static_cast<int>(table)] + ".csv";
     FATHOM_RETURN_IF_ERROR(
-        Write("csv", {.path = path, .table = table}, replies, links));
+        Write("csv", {.path = path, .table = table}, replies, links, seed));
   }
   return absl::OkStatus();
 }

@@ -92,11 +92,13 @@ absl::Status Convert(const ConvertFlags& flags) {
 }  // namespace
 
 void AddConvert(CLI::App& app, int& exit_code) {
-  CLI::App* const command =
-      app.add_subcommand("convert", "Write a table of a dataset in another format");
+  CLI::App* const command = app.add_subcommand(
+      "convert", "Write a table of a dataset in another format");
   const auto flags = std::make_shared<ConvertFlags>();
   command->add_option("NAME", flags->dataset, "the dataset")->required();
-  command->add_option("--to", flags->to, "csv, jsonl, or native (ClickHouse) [csv]")
+  command
+      ->add_option("--to", flags->to,
+                   "csv, jsonl, or native (ClickHouse) [csv]")
       ->type_name("FORMAT");
   command
       ->add_option("--table", flags->table,

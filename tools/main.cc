@@ -32,6 +32,7 @@ int Run(int argc, char** argv) {
   fathom::AddConvert(app, exit_code);
   fathom::AddMerge(app, exit_code);
   fathom::AddDiff(app, exit_code);
+  fathom::AddLoad(app, exit_code);
   fathom::AddAnnotate(app, exit_code);
   fathom::AddRecover(app, exit_code);
   fathom::AddDoctor(app, exit_code);
