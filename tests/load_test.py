@@ -59,7 +59,7 @@ def loaded(table):
     """The same rows as ClickHouse tells them."""
     columns = [row[0] for row in SERVER.rows(
         "SELECT name FROM system.columns WHERE database || '.' || table "
-        f"= '{table}'") if row[0] not in ("scan", "extensions")]
+        f"= '{table}'") if row[0] not in ("dataset", "extensions")]
     addresses = {"near", "far", "target", "responder"}
     spelled = [f"IPv4NumToString({name})" if name in addresses else name
                for name in columns]
@@ -100,7 +100,7 @@ def test_needs_tables():
 def test_loads_every_row():
     """every row of IPv4 is there as the text has it"""
     said = load("--create", "--database", "four")
-    assert re.search(r"^four/scan: \d+ links, \d+ gaps, \d+ hops, as scan \d+, ",
+    assert re.search(r"^four/scan: \d+ links, \d+ gaps, \d+ hops, as dataset \d+, ",
                      said), said
     same_rows("four", "four")
     parts = SERVER.rows("SELECT sum(rows) FROM system.parts WHERE active AND "
@@ -114,7 +114,7 @@ def test_keeps_its_order():
                          ("hops", "target, flow, ttl")):
         made = SERVER.ask(f"SHOW CREATE TABLE four.{table}")
         assert f"ORDER BY ({order})" in made, made
-        assert "PARTITION BY scan" in made, made
+        assert "PARTITION BY dataset" in made, made
 
 
 def test_loads_ipv6():
@@ -150,28 +150,28 @@ def test_doubles_nothing():
     assert "has it since" in said and "--again" in said, said
     load("--database", "four", "--again")
     assert [count(f"four.{table}") for table in TABLES] == rows
-    assert count("four.scans") == 1
+    assert count("four.datasets") == 1
     same_rows("four", "four", ["links"])
 
 
-def test_holds_many_scans():
+def test_holds_many_datasets():
     """another dataset goes into the same tables"""
     before = count("four.links")
     load("--database", "four", name="other/scan")
-    assert count("four.scans") == 2
+    assert count("four.datasets") == 2
     assert count("four.links") == before + len(expected(HERE / "other",
                                                         "links"))
-    scan = SERVER.ask("SELECT any(scan) FROM four.scans WHERE links = "
+    scan = SERVER.ask("SELECT any(dataset) FROM four.datasets WHERE links = "
                       f"{before}").strip()
-    assert int(SERVER.ask("SELECT count() FROM four.links WHERE scan = "
+    assert int(SERVER.ask("SELECT count() FROM four.links WHERE dataset = "
                           f"{scan}")) == before
 
 
 def digest(table, where=""):
-    """The number of rows and a sum of their hashes, but for the scan."""
+    """The number of rows and a sum of their hashes, but for the dataset."""
     columns = ", ".join(row[0] for row in SERVER.rows(
         "SELECT name FROM system.columns WHERE database || '.' || table = "
-        f"'{table}' AND name != 'scan'"))
+        f"'{table}' AND name != 'dataset'"))
     return SERVER.ask(f"SELECT count(), sum(cityHash64({columns})) FROM {table} "
                       + where)
 
@@ -187,9 +187,9 @@ def test_native_files_insert():
             SERVER.ask(f"CREATE TABLE {inserted} AS {whole} ENGINE = Memory")
             SERVER.ask(f"INSERT INTO {inserted} FORMAT Native",
                        (HERE / file).read_bytes())
-            scan = SERVER.ask(f"SELECT scan FROM four.{prefix}scans WHERE hops "
+            scan = SERVER.ask(f"SELECT dataset FROM four.{prefix}datasets WHERE hops "
                               f"= {len(expected(HERE / name, 'hops'))}").strip()
-            assert digest(inserted) == digest(whole, f"WHERE scan = {scan}")
+            assert digest(inserted) == digest(whole, f"WHERE dataset = {scan}")
             assert not digest(inserted).startswith("0\t")
 
 
@@ -269,7 +269,7 @@ def test_goes_on_after_any_cut():
     load("--create", "--database", "cut", url=meter.url())
     rng = random.Random(1)
     cuts = [rng.randrange(meter.passed) for _ in range(4)]
-    # At the end, when all but the row in `scans` is there.
+    # At the end, when all but the row in `datasets` is there.
     cuts.append(meter.passed - 700)
     told = 0
     for number, cut in enumerate(sorted(cuts)):
@@ -282,7 +282,7 @@ def test_goes_on_after_any_cut():
         for table in TABLES:
             one, other = digest(f"cut.{table}"), digest(f"{database}.{table}")
             assert one == other, (cut, table, one, other)
-        assert count(f"{database}.scans") == 1
+        assert count(f"{database}.datasets") == 1
         load("--database", database, code=2)
     assert told >= 2, "no load was cut in the middle"
 
@@ -298,7 +298,7 @@ def test_goes_on_after_ctrl_c():
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 130, (process.returncode, output, errors)
     assert "goes on from there" in errors, errors
-    assert count("stopped.scans") == 0
+    assert count("stopped.datasets") == 0
     said = load("--database", "stopped")
     same_rows("stopped", "four", ["links"])
     assert count("stopped.hops") == count("cut.hops"), said
@@ -307,15 +307,15 @@ def test_goes_on_after_ctrl_c():
 def test_refuses_rows_of_others():
     """rows that no load left are not built upon"""
     SERVER.ask("CREATE DATABASE foreign_rows")
-    for table in (*TABLES, "scans"):
+    for table in (*TABLES, "datasets"):
         SERVER.ask(f"CREATE TABLE foreign_rows.{table} AS four.{table} ENGINE = "
-                   "MergeTree PARTITION BY scan ORDER BY scan")
-    scan = SERVER.ask("SELECT any(scan) FROM cut.scans").strip()
+                   "MergeTree PARTITION BY dataset ORDER BY dataset")
+    scan = SERVER.ask("SELECT any(dataset) FROM cut.datasets").strip()
     SERVER.ask("INSERT INTO foreign_rows.links SELECT * FROM cut.links LIMIT 77")
     said = load("--database", "foreign_rows", code=2)
     assert "holds 77 rows of this dataset" in said and "--again" in said, said
     load("--database", "foreign_rows", "--again")
-    assert int(SERVER.ask("SELECT count() FROM foreign_rows.links WHERE scan = "
+    assert int(SERVER.ask("SELECT count() FROM foreign_rows.links WHERE dataset = "
                           f"{scan}")) == count("cut.links")
 
 
@@ -374,9 +374,9 @@ def test_names_what_is_wrong():
 
 def test_passes_errors_on():
     """an error of the server comes in its own words, with advice"""
-    SERVER.ask("DROP TABLE secret2.scans")
+    SERVER.ask("DROP TABLE secret2.datasets")
     said = load("--database", "secret2", name="other/scan", code=2)
-    assert "Code: 60" in said and "secret2.scans" in said, said
+    assert "Code: 60" in said and "secret2.datasets" in said, said
     assert "What to do: --create makes the tables" in said, said
 
 

@@ -54,10 +54,11 @@ int RunLoad(LoadOptions options) {
                  Show(summary->rows).c_str());
     return kExitInterrupted;
   }
-  std::fputs(absl::StrFormat("%s: %s, as scan %d, in %.1f s\n", options.dataset,
-                             Show(summary->rows), summary->scan, took.count())
-                 .c_str(),
-             stdout);
+  std::fputs(
+      absl::StrFormat("%s: %s, as dataset %d, in %.1f s\n", options.dataset,
+                      Show(summary->rows), summary->id, took.count())
+          .c_str(),
+      stdout);
   return kExitDone;
 }
 

@@ -51,9 +51,9 @@ std::string_view NativeType(ColumnType type) {
 }
 
 NativeBlock::NativeBlock(Table table, Family family,
-                         std::optional<uint64_t> scan)
+                         std::optional<uint64_t> dataset)
     : columns_(SchemaOf(table, family).columns),
-      scan_(scan),
+      dataset_(dataset),
       values_(columns_.size()) {}
 
 template <typename T, typename Row>
@@ -124,12 +124,12 @@ template void NativeBlock::AddRows<LinkRow>(std::span<const Link>);
 
 std::string_view NativeBlock::Take() {
   text_.clear();
-  AppendVarint(columns_.size() + (scan_ ? 1 : 0), &text_);
+  AppendVarint(columns_.size() + (dataset_ ? 1 : 0), &text_);
   AppendVarint(rows_, &text_);
-  if (scan_) {
-    AppendText("scan", &text_);
+  if (dataset_) {
+    AppendText("dataset", &text_);
     AppendText("UInt64", &text_);
-    for (size_t i = 0; i < rows_; ++i) AppendRaw(*scan_, &text_);
+    for (size_t i = 0; i < rows_; ++i) AppendRaw(*dataset_, &text_);
   }
   for (size_t c = 0; c < columns_.size(); ++c) {
     AppendText(columns_[c].name, &text_);

@@ -34,9 +34,9 @@ std::string_view NativeType(parquet::ColumnType type);
 
 class NativeBlock {
  public:
-  // Each row starts with `scan`, in a column of that name, if there is one.
+  // Each row starts with `dataset`, in a column of that name, if there is one.
   NativeBlock(Table table, Family family,
-              std::optional<uint64_t> scan = std::nullopt);
+              std::optional<uint64_t> dataset = std::nullopt);
 
   // REQUIRES: CheckFits(records, family), and they are of the table.
   void Add(std::span<const Reply> replies) { AddRows<HopRow>(replies); }
@@ -64,7 +64,7 @@ class NativeBlock {
   void AppendString(std::string_view string, size_t column);
 
   const std::span<const parquet::Column> columns_;
-  const std::optional<uint64_t> scan_;
+  const std::optional<uint64_t> dataset_;
   std::vector<std::string> values_;  // Of each column.
   size_t rows_ = 0;
   size_t string_bytes_ = 0;

@@ -64,21 +64,22 @@ std::string ClickhouseTables::Name(Table table) const {
   return Qualified(kTableNames[static_cast<size_t>(table)]);
 }
 
-std::string ClickhouseTables::Scans() const { return Qualified("scans"); }
+std::string ClickhouseTables::Datasets() const { return Qualified("datasets"); }
 
 std::string ClickhouseTables::CreateStatement(Table table, Family family,
                                               bool codecs) const {
   const parquet::Schema schema = SchemaOf(table, family);
   std::string text =
-      absl::StrCat("CREATE TABLE IF NOT EXISTS ", Name(table), " (scan UInt64",
-                   codecs ? " CODEC(ZSTD(1))" : "");
+      absl::StrCat("CREATE TABLE IF NOT EXISTS ", Name(table),
+                   " (dataset UInt64", codecs ? " CODEC(ZSTD(1))" : "");
   for (size_t i = 0; i < schema.columns.size(); ++i) {
     const parquet::Column& column = schema.columns[i];
     absl::StrAppend(&text, ", ", column.name, " ",
                     std::string(NativeType(column.type)));
     if (codecs) absl::StrAppend(&text, std::string(CodecOf(column, i, schema)));
   }
-  absl::StrAppend(&text, ") ENGINE = MergeTree PARTITION BY scan ORDER BY (");
+  absl::StrAppend(&text,
+                  ") ENGINE = MergeTree PARTITION BY dataset ORDER BY (");
   for (size_t i = 0; i < schema.sorted; ++i) {
     absl::StrAppend(&text, i > 0 ? ", " : "", schema.columns[i].name);
   }
@@ -94,10 +95,10 @@ absl::Status ClickhouseTables::Create(ClickhouseServer& server,
     FATHOM_RETURN_IF_ERROR(server.Run(CreateStatement(table, family, codecs)));
   }
   return server.Run(absl::StrCat(
-      "CREATE TABLE IF NOT EXISTS ", Scans(),
-      " (scan UInt64, name String, links UInt64, gaps UInt64, hops UInt64, "
+      "CREATE TABLE IF NOT EXISTS ", Datasets(),
+      " (dataset UInt64, name String, links UInt64, gaps UInt64, hops UInt64, "
       "time DateTime DEFAULT now(), manifest String) ENGINE = MergeTree "
-      "PARTITION BY scan ORDER BY scan"));
+      "PARTITION BY dataset ORDER BY dataset"));
 }
 
 absl::Status ClickhouseTables::CheckTable(ClickhouseServer& server, Table table,
@@ -128,7 +129,7 @@ absl::Status ClickhouseTables::CheckTable(ClickhouseServer& server, Table table,
         std::string(NativeType(type)),
         "; another --table-prefix makes room for other tables"));
   };
-  FATHOM_RETURN_IF_ERROR(check("scan", parquet::ColumnType::kUint64));
+  FATHOM_RETURN_IF_ERROR(check("dataset", parquet::ColumnType::kUint64));
   for (const parquet::Column& column : SchemaOf(table, family).columns) {
     FATHOM_RETURN_IF_ERROR(check(column.name, column.type));
   }
@@ -142,9 +143,9 @@ absl::Status ClickhouseTables::Check(ClickhouseServer& server,
   }
   // It asks for the columns that are needed, and the server says what is wrong.
   return server
-      .Ask(absl::StrCat("SELECT scan, name, links, gaps, hops, time, "
+      .Ask(absl::StrCat("SELECT dataset, name, links, gaps, hops, time, "
                         "manifest FROM ",
-                        Scans(), " LIMIT 0"))
+                        Datasets(), " LIMIT 0"))
       .status();
 }
 

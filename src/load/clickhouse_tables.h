@@ -14,11 +14,11 @@
 namespace fathom {
 
 // The tables of datasets in ClickHouse: those of FORMAT.md, with a column
-// `scan` before the others, the XXH3-64 of the dataset's manifest, so that one
-// table holds many scans; and the table `scans`, which says what was loaded.
+// `dataset` before the others, the XXH3-64 of its manifest, so that one table
+// holds many; and the table `datasets`, which says what was loaded.
 //
-// Partitions are scans, so that one can be dropped, and a query for one reads
-// no other. Within these, rows are in the order of the dataset's.
+// Each dataset is a partition, so that one can be dropped, and a query for one
+// reads no other. Within these, rows are in the order of FORMAT.md.
 
 class ClickhouseTables {
  public:
@@ -31,7 +31,7 @@ class ClickhouseTables {
 
   // With the database, as a query has it.
   std::string Name(Table table) const;
-  std::string Scans() const;
+  std::string Datasets() const;
 
   // Makes what is not there.
   absl::Status Create(ClickhouseServer& server, Family family) const;

@@ -44,7 +44,7 @@ class Loader {
         tables_(std::move(tables)),
         reader_(std::move(reader)) {
     const std::string& manifest = reader_->manifest();
-    summary_.scan = XXH3_64bits(manifest.data(), manifest.size());
+    summary_.id = XXH3_64bits(manifest.data(), manifest.size());
   }
 
   absl::StatusOr<LoadSummary> Run() {
@@ -73,7 +73,7 @@ class Loader {
     for (const Table table : kTables) {
       FATHOM_ASSIGN_OR_RETURN(const uint64_t found, Count(table));
       summary_.found[Index(table)] = found;
-      loads_.emplace_back(table, NativeBlock(table, family_, summary_.scan),
+      loads_.emplace_back(table, NativeBlock(table, family_, summary_.id),
                           [this](Table into, std::string_view block) {
                             return Insert(into, block);
                           });
@@ -99,12 +99,12 @@ class Loader {
         const auto rows,
         server_.Ask(absl::StrCat(
             "SELECT name, toString(time), links, gaps, hops FROM ",
-            tables_.Scans(), " WHERE scan = ", summary_.scan, " LIMIT 1")));
+            tables_.Datasets(), " WHERE dataset = ", summary_.id, " LIMIT 1")));
     if (rows.empty()) return absl::OkStatus();
     return absl::AlreadyExistsError(absl::StrCat(
         "load ", options_.dataset, ": ", server_.shown_url(), ", database ",
         tables_.database(), ", has it since ", rows[0][1], " as ", rows[0][0],
-        ", scan ", summary_.scan, ": ", rows[0][2], " links, ", rows[0][3],
+        ", dataset ", summary_.id, ": ", rows[0][2], " links, ", rows[0][3],
         " gaps and ", rows[0][4],
         " hops; --again removes these and loads it anew"));
   }
@@ -112,7 +112,7 @@ class Loader {
   // First what says that the dataset is there, then its rows: whatever comes
   // between, the next load does what is missing.
   absl::Status Remove() {
-    FATHOM_RETURN_IF_ERROR(Drop(tables_.Scans()));
+    FATHOM_RETURN_IF_ERROR(Drop(tables_.Datasets()));
     for (const Table table : kTables) {
       FATHOM_RETURN_IF_ERROR(Drop(tables_.Name(table)));
     }
@@ -121,7 +121,7 @@ class Loader {
 
   absl::Status Drop(const std::string& table) {
     const std::string statement =
-        absl::StrCat("ALTER TABLE ", table, " DROP PARTITION ", summary_.scan);
+        absl::StrCat("ALTER TABLE ", table, " DROP PARTITION ", summary_.id);
     const absl::Status status = server_.Run(statement);
     if (status.ok()) return status;
     return absl::Status(
@@ -135,7 +135,7 @@ class Loader {
     FATHOM_ASSIGN_OR_RETURN(
         const auto rows,
         server_.Ask(absl::StrCat("SELECT count() FROM ", tables_.Name(table),
-                                 " WHERE scan = ", summary_.scan)));
+                                 " WHERE dataset = ", summary_.id)));
     uint64_t count = 0;
     if (!rows.empty() && !absl::SimpleAtoi(rows[0][0], &count)) {
       return absl::InternalError(absl::StrCat(server_.shown_url(), " counts \"",
@@ -183,7 +183,7 @@ class Loader {
   }
 
   // Counts once more, since two loads at a time would each have sent all, and
-  // says in `scans` that the dataset is there.
+  // says in `datasets` that the dataset is there.
   absl::Status Conclude() {
     for (const Table table : kTables) {
       FATHOM_ASSIGN_OR_RETURN(const uint64_t count, Count(table));
@@ -194,13 +194,13 @@ class Loader {
           ": was another load of it running? --again loads it anew"));
     }
     const nlohmann::json row = {
-        {"scan", summary_.scan},     {"name", NameOfDataset()},
+        {"dataset", summary_.id},    {"name", NameOfDataset()},
         {"links", summary_.rows[0]}, {"gaps", summary_.rows[1]},
         {"hops", summary_.rows[2]},  {"manifest", reader_->manifest()},
     };
     FATHOM_RETURN_IF_ERROR(server_.Insert(
-        absl::StrCat("INSERT INTO ", tables_.Scans(),
-                     " (scan, name, links, gaps, hops, manifest) FORMAT "
+        absl::StrCat("INSERT INTO ", tables_.Datasets(),
+                     " (dataset, name, links, gaps, hops, manifest) FORMAT "
                      "JSONEachRow"),
         row.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)));
     summary_.whole = true;

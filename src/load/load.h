@@ -17,7 +17,7 @@ namespace fathom {
 // Rows go in their order, 262,144 at a time; each such insert is one block and
 // is there wholly or not at all. So the number of rows that stand there says
 // where an interrupted load ended, and the next one goes on from there. The
-// table `scans` says which datasets are whole; one that is whole is refused.
+// table `datasets` says which datasets are whole; one that is whole is refused.
 //
 // Holds one insert of each table: some 25 MB of each, and up to 64 MiB of the
 // strings of hops.
@@ -39,9 +39,9 @@ struct LoadOptions {
 };
 
 struct LoadSummary {
-  uint64_t scan = 0;   // What the column `scan` has: XXH3-64 of the manifest.
-  TableRows found{};   // Rows that an interrupted load had left.
-  TableRows rows{};    // Rows that stand there now.
+  uint64_t id = 0;    // What the column `dataset` has: XXH3-64 of the manifest.
+  TableRows found{};  // Rows that an interrupted load had left.
+  TableRows rows{};   // Rows that stand there now.
   bool whole = false;  // False if it was asked to stop.
 };
 
