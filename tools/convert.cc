@@ -1,9 +1,11 @@
-// fathom convert: writes one table of a dataset in another format.
+// fathom convert: writes a dataset, or one table of it, in another format.
 
+#include <algorithm>
 #include <iterator>
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "fathom/dataset.h"
 #include "fathom/registry.h"
@@ -17,16 +19,29 @@ namespace {
 struct ConvertFlags {
   std::string dataset;
   std::string to = "csv";
-  std::string table = "links";
+  std::string table;
   std::string output = "-";
 };
 
-absl::StatusOr<Table> FindTable(const std::string& name) {
-  for (size_t i = 0; i < std::size(kTableNames); ++i) {
-    if (name == kTableNames[i]) return static_cast<Table>(i);
+// The table that is asked for: by name, or else the one that the format holds.
+absl::StatusOr<Table> FindTable(const std::string& name,
+                                const FormatModule& format) {
+  if (name.empty()) return format.only.value_or(Table::kLinks);
+  if (format.whole) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--table ", name, ": ", format.name, " holds them all"));
   }
-  return absl::InvalidArgumentError(absl::StrCat(
-      "--table ", name, ": there are ", absl::StrJoin(kTableNames, ", ")));
+  const auto* const found =
+      std::find(std::begin(kTableNames), std::end(kTableNames), name);
+  if (found == std::end(kTableNames)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--table ", name, ": there are ", absl::StrJoin(kTableNames, ", ")));
+  }
+  const auto table = static_cast<Table>(found - std::begin(kTableNames));
+  if (format.only.value_or(table) == table) return table;
+  return absl::InvalidArgumentError(
+      absl::StrCat("--table ", name, ": ", format.name, " holds ",
+                   kTableNames[static_cast<size_t>(*format.only)]));
 }
 
 absl::Status CopyHops(DatasetReader& from, DatasetWriter& to) {
@@ -53,18 +68,23 @@ absl::Status CopyScanLinks(DatasetReader& from, DatasetWriter& to) {
   }
 }
 
-absl::Status Copy(Table table, DatasetReader& from, DatasetWriter& to) {
-  switch (table) {
-    case Table::kHops:
-      return CopyHops(from, to);
-    case Table::kLinkScans:
-    case Table::kGapScans:
-      return CopyScanLinks(from, to);
-    case Table::kLinks:
-    case Table::kGaps:
-      break;
+bool IsOfScans(Table table) {
+  return table == Table::kLinkScans || table == Table::kGapScans;
+}
+
+// Copies the table, or all for formats that hold all.
+absl::Status Copy(const FormatModule& format, Table table, DatasetReader& from,
+                  DatasetWriter& to) {
+  if (format.whole || table == Table::kHops) {
+    FATHOM_RETURN_IF_ERROR(CopyHops(from, to));
   }
-  return CopyLinks(from, to);
+  if (format.whole || table == Table::kLinks || table == Table::kGaps) {
+    FATHOM_RETURN_IF_ERROR(CopyLinks(from, to));
+  }
+  if (format.whole ? from.several_scans() : IsOfScans(table)) {
+    FATHOM_RETURN_IF_ERROR(CopyScanLinks(from, to));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Convert(const ConvertFlags& flags) {
@@ -73,10 +93,13 @@ absl::Status Convert(const ConvertFlags& flags) {
     return absl::InvalidArgumentError(
         absl::StrCat("--to ", std::string(format.status().message())));
   }
-  FATHOM_ASSIGN_OR_RETURN(const Table table, FindTable(flags.table));
+  FATHOM_ASSIGN_OR_RETURN(const Table table, FindTable(flags.table, *format));
+  if (format->whole && flags.output == "-") {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--to ", flags.to, " makes a directory: name it with --output"));
+  }
   FATHOM_ASSIGN_OR_RETURN(const auto from, OpenDataset(flags.dataset));
-  const bool of_scans = table == Table::kLinkScans || table == Table::kGapScans;
-  if (of_scans && !from->several_scans()) {
+  if (IsOfScans(table) && !from->several_scans()) {
     return absl::InvalidArgumentError(
         absl::StrCat("--table ", flags.table, ": ", flags.dataset,
                      " is of one scan; only merged datasets have this table"));
@@ -84,21 +107,29 @@ absl::Status Convert(const ConvertFlags& flags) {
   FATHOM_ASSIGN_OR_RETURN(
       const auto to, format->create({.path = flags.output,
                                      .table = table,
-                                     .several_scans = from->several_scans()}));
-  FATHOM_RETURN_IF_ERROR(Copy(table, *from, *to));
+                                     .several_scans = from->several_scans(),
+                                     .manifest = from->manifest()}));
+  FATHOM_RETURN_IF_ERROR(Copy(*format, table, *from, *to));
   return to->Finish(from->manifest());
+}
+
+// What --to may be, by what is registered.
+std::string FormatsHelp() {
+  std::string help = "Formats:";
+  for (const FormatModule& format : Register<FormatModule>::All()) {
+    absl::StrAppendFormat(&help, "\n  %-12s%s", format.name, format.help);
+  }
+  return help;
 }
 
 }  // namespace
 
 void AddConvert(CLI::App& app, int& exit_code) {
-  CLI::App* const command = app.add_subcommand(
-      "convert", "Write a table of a dataset in another format");
+  CLI::App* const command =
+      app.add_subcommand("convert", "Write a dataset for other tools");
   const auto flags = std::make_shared<ConvertFlags>();
   command->add_option("NAME", flags->dataset, "the dataset")->required();
-  command
-      ->add_option("--to", flags->to,
-                   "csv, jsonl, or native (ClickHouse) [csv]")
+  command->add_option("--to", flags->to, "see below [csv]")
       ->type_name("FORMAT");
   command
       ->add_option("--table", flags->table,
@@ -108,6 +139,7 @@ void AddConvert(CLI::App& app, int& exit_code) {
       ->add_option("-o,--output", flags->output,
                    "file to write [standard output]")
       ->type_name("FILE");
+  command->footer(FormatsHelp());
   command->callback([flags, &exit_code] {
     const absl::Status status = Convert(*flags);
     if (!status.ok()) exit_code = Report(status);

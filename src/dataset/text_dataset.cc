@@ -1,16 +1,12 @@
 #include "src/dataset/text_dataset.h"
 
-#include <unistd.h>
-
 #include <cassert>
-#include <cerrno>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "src/base/status_macros.h"
-#include "src/dataset/output_file.h"
+#include "src/dataset/published_file.h"
 #include "src/net/icmp_extensions.h"
 
 namespace fathom {
@@ -18,13 +14,9 @@ namespace {
 
 class TextDatasetWriter final : public DatasetWriter {
  public:
-  // Writes to `file`, to be renamed from `temporary` to `path`; if `temporary`
-  // is empty there is nothing to rename.
-  TextDatasetWriter(OutputFile file, std::string temporary,
-                    const FormatOptions& options, const TextStyle& style)
+  TextDatasetWriter(PublishedFile file, const FormatOptions& options,
+                    const TextStyle& style)
       : file_(std::move(file)),
-        temporary_(std::move(temporary)),
-        path_(options.path),
         table_(options.table),
         style_(style),
         columns_(
@@ -37,13 +29,6 @@ class TextDatasetWriter final : public DatasetWriter {
     }
     style_.header(columns_, text_);
   }
-
-  ~TextDatasetWriter() override {
-    if (!finished_ && !temporary_.empty()) unlink(temporary_.c_str());
-  }
-
-  TextDatasetWriter(const TextDatasetWriter&) = delete;
-  TextDatasetWriter& operator=(const TextDatasetWriter&) = delete;
 
   absl::Status WriteReplies(std::span<const Reply> replies) override {
     return WriteScanReplies(replies, {});
@@ -74,12 +59,10 @@ class TextDatasetWriter final : public DatasetWriter {
 
   absl::Status Finish(const std::string& /*manifest*/) override {
     FATHOM_RETURN_IF_ERROR(state_);
-    state_ = FinishFile();
-    FATHOM_RETURN_IF_ERROR(state_);
-    state_ = absl::FailedPreconditionError(
-        absl::StrCat("write ", path_, ": it is finished"));
-    finished_ = true;
-    return absl::OkStatus();
+    FATHOM_RETURN_IF_ERROR(Flush());
+    const absl::Status published = file_.Publish();
+    state_ = file_.status();
+    return published;
   }
 
  private:
@@ -114,20 +97,12 @@ class TextDatasetWriter final : public DatasetWriter {
   }
 
   absl::Status Flush() {
-    state_ = file_.Write(text_.text());
+    file_.Put(text_.text());
     text_.Clear();
-    return state_;
+    return state_ = file_.status();
   }
 
-  absl::Status FinishFile() {
-    FATHOM_RETURN_IF_ERROR(Flush());
-    FATHOM_RETURN_IF_ERROR(file_.Close());
-    return temporary_.empty() ? absl::OkStatus() : Publish(temporary_, path_);
-  }
-
-  OutputFile file_;
-  const std::string temporary_;
-  const std::string path_;
+  PublishedFile file_;
   const Table table_;
   const TextStyle style_;
   const std::span<const parquet::Column> columns_;
@@ -137,7 +112,6 @@ class TextDatasetWriter final : public DatasetWriter {
   TextBuffer text_;
   HopRow last_reply_{};
   LinkRow last_link_{};
-  bool finished_ = false;
   // Not OK from the first failed write on.
   absl::Status state_;
 };
@@ -146,24 +120,9 @@ class TextDatasetWriter final : public DatasetWriter {
 
 absl::StatusOr<std::unique_ptr<DatasetWriter>> CreateTextDataset(
     const FormatOptions& options, const TextStyle& style) {
-  if (options.path == "-") {
-    FATHOM_ASSIGN_OR_RETURN(OutputFile file, OutputFile::Stdout());
-    return std::make_unique<TextDatasetWriter>(std::move(file), "", options,
-                                               style);
-  }
-  FATHOM_RETURN_IF_ERROR(CheckIsNew(options.path));
-  absl::Status status;
-  for (int attempt = 0; attempt < kTemporaryNames; ++attempt) {
-    std::string temporary = TemporaryName(options.path, attempt);
-    auto file = OutputFile::Create(temporary);
-    if (file.ok()) {
-      return std::make_unique<TextDatasetWriter>(
-          *std::move(file), std::move(temporary), options, style);
-    }
-    status = file.status();
-    if (!absl::IsAlreadyExists(status)) break;
-  }
-  return status;
+  FATHOM_ASSIGN_OR_RETURN(PublishedFile file,
+                          PublishedFile::Create(options.path));
+  return std::make_unique<TextDatasetWriter>(std::move(file), options, style);
 }
 
 }  // namespace fathom
