@@ -14,6 +14,7 @@ void AddConvert(CLI::App& app, int& exit_code);
 void AddMerge(CLI::App& app, int& exit_code);
 void AddDiff(CLI::App& app, int& exit_code);
 void AddLoad(CLI::App& app, int& exit_code);
+void AddImport(CLI::App& app, int& exit_code);
 void AddAnnotate(CLI::App& app, int& exit_code);
 void AddRecover(CLI::App& app, int& exit_code);
 void AddDoctor(CLI::App& app, int& exit_code);

@@ -33,6 +33,7 @@ int Run(int argc, char** argv) {
   fathom::AddMerge(app, exit_code);
   fathom::AddDiff(app, exit_code);
   fathom::AddLoad(app, exit_code);
+  fathom::AddImport(app, exit_code);
   fathom::AddAnnotate(app, exit_code);
   fathom::AddRecover(app, exit_code);
   fathom::AddDoctor(app, exit_code);

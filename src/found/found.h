@@ -95,6 +95,7 @@ ReplyKind KindOf(unsigned icmp_type, const IpAddress& responder,
                  const IpAddress& target);
 
 class FoundFile;
+class ReplySink;
 
 struct FoundFormat {
   const char* name;
@@ -103,6 +104,8 @@ struct FoundFormat {
   // `head` is empty and `path` tells. At most one format may say yes.
   bool (*knows)(const std::string& path, std::string_view head);
   absl::Status (*read)(FoundFile& file, Findings& findings);
+  // For formats that keep whole replies, see replies.h; null for others.
+  absl::Status (*read_replies)(FoundFile& file, ReplySink& sink) = nullptr;
 };
 
 // Reads the result at `path`, "-" for standard input, in the named format or,

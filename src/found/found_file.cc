@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -31,23 +32,80 @@ absl::StatusOr<FoundFile> FoundFile::Open(const std::string& path) {
   if (fstat(fd.get(), &status) != 0) return ReadError(path, errno);
   FoundFile file(standard ? "standard input" : path, std::move(fd));
   file.at_end_ = S_ISDIR(status.st_mode);
+  FATHOM_RETURN_IF_ERROR(file.Fill(1));
+  auto unpacker = UnpackerFor(file.ahead());
+  if (!unpacker.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        file.path_, ": ", std::string(unpacker.status().message())));
+  }
+  if (*unpacker != nullptr) {
+    file.unpacker_ = *std::move(unpacker);
+    file.packed_ = std::exchange(file.buffer_, "");
+    file.at_end_ = false;
+  }
   return file;
+}
+
+FoundFile::FoundFile(std::string path, UniqueFd fd)
+    : path_(std::move(path)), fd_(std::move(fd)), hash_(XXH3_createState()) {
+  XXH3_64bits_reset(hash_.get());
+}
+
+void FoundFile::FreeHash::operator()(XXH3_state_s* state) const {
+  XXH3_freeState(state);
+}
+
+uint64_t FoundFile::Xxh3() const { return XXH3_64bits_digest(hash_.get()); }
+
+absl::StatusOr<bool> FoundFile::ReadBlock(std::string& out) {
+  const size_t held = out.size();
+  out.resize(held + kBlock);
+  ssize_t count;
+  do {
+    count = read(fd_.get(), out.data() + held, kBlock);
+  } while (count < 0 && errno == EINTR);
+  const int error = errno;
+  out.resize(held + static_cast<size_t>(std::max<ssize_t>(count, 0)));
+  if (count < 0) return ReadError(path_, error);
+  bytes_ += static_cast<uint64_t>(count);
+  XXH3_64bits_update(hash_.get(), out.data() + held,
+                     static_cast<size_t>(count));
+  return count > 0;
+}
+
+absl::Status FoundFile::AppendUnpacked() {
+  std::string_view rest = std::string_view(packed_).substr(unpacked_);
+  const absl::Status status = unpacker_->Step(rest, buffer_);
+  unpacked_ = packed_.size() - rest.size();
+  if (status.ok()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(path_, ", packed byte ", bytes_ - rest.size(),
+                   " or before: ", std::string(status.message())));
 }
 
 absl::Status FoundFile::Fill(size_t want) {
   while (buffer_.size() - next_ < want && !at_end_) {
     if (next_ > 0) buffer_.erase(0, next_);
     next_ = 0;
-    const size_t held = buffer_.size();
-    buffer_.resize(held + kBlock);
-    ssize_t count;
-    do {
-      count = read(fd_.get(), buffer_.data() + held, kBlock);
-    } while (count < 0 && errno == EINTR);
-    const int error = errno;
-    buffer_.resize(held + static_cast<size_t>(std::max<ssize_t>(count, 0)));
-    if (count < 0) return ReadError(path_, error);
-    at_end_ = count == 0;
+    if (unpacker_ == nullptr) {
+      FATHOM_ASSIGN_OR_RETURN(const bool any, ReadBlock(buffer_));
+      at_end_ = !any;
+      continue;
+    }
+    if (unpacked_ < packed_.size() || unpacker_->has_more()) {
+      FATHOM_RETURN_IF_ERROR(AppendUnpacked());
+      continue;
+    }
+    packed_.clear();
+    unpacked_ = 0;
+    FATHOM_ASSIGN_OR_RETURN(const bool any, ReadBlock(packed_));
+    at_end_ = !any;
+    if (at_end_ && !unpacker_->is_whole()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(path_,
+                       ": the packed file is cut short; unpack what there is, "
+                       "and read that"));
+    }
   }
   return absl::OkStatus();
 }
