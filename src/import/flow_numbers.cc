@@ -7,7 +7,10 @@ std::optional<uint16_t> FlowNumbers::Find(uint64_t key, uint16_t wanted) {
   if (known != numbers_.end()) return known->second;
   if (numbers_.size() == kMost) return std::nullopt;
   size_t number = wanted;
-  while (taken_[number]) number = (number + 1) % kMost;
+  if (taken_[number]) {
+    while (taken_[next_]) --next_;
+    number = next_;
+  }
   taken_[number] = true;
   numbers_.emplace(key, static_cast<uint16_t>(number));
   return static_cast<uint16_t>(number);

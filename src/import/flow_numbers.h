@@ -15,7 +15,7 @@ namespace fathom {
 //
 // A flow gets the number that its ports ask for, so that the same prober has
 // the same numbers in every file; only if another flow has that one already, it
-// gets the next that is free. Takes 24 bytes a flow, of which there are few.
+// gets the highest that is free. Takes 24 bytes a flow, of which there are few.
 class FlowNumbers {
  public:
   // The number of the flow `key`, which would like to have `wanted`. nullopt if
@@ -29,6 +29,7 @@ class FlowNumbers {
 
   absl::flat_hash_map<uint64_t, uint16_t> numbers_;
   std::vector<bool> taken_ = std::vector<bool>(kMost);
+  size_t next_ = kMost - 1;  // All above are taken.
 };
 
 }  // namespace fathom
