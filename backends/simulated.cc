@@ -125,7 +125,9 @@ class SimulatedBackend final : public Backend {
         source_(SourceFor(scenario, options)),
         network_(scenario, observer),
         tx_(clock_, Nanos(scenario.line_gap_ns), options.ring_frames, network_),
-        rx_(clock_, options.ring_frames, network_) {}
+        rx_(clock_, options.ring_frames, network_) {
+    clock_.Set(std::max(kSimulationStart, options.not_before));
+  }
 
   size_t lanes() const override { return 1; }
   TxQueue& tx(size_t /*lane*/) override { return tx_; }

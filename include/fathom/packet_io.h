@@ -131,6 +131,9 @@ struct BackendOptions {
   bool tcp = true;
   size_t lanes = 1;
   size_t ring_frames = 2048;  // Per queue.
+  // A clock that is not the machine's begins after this, so that a scan that
+  // goes on finds it where it was.
+  Instant not_before{};
 };
 
 struct BackendModule {
