@@ -38,20 +38,32 @@ absl::Status Validate(const SpoolOptions& options) {
   return absl::OkStatus();
 }
 
+SpoolWriterOptions WriterOptions(const SpoolOptions& options) {
+  const size_t buckets = options.boundaries.size() + 1;
+  return {.buffers = 2 * buckets * options.inlets + 8,
+          .buffer_records = options.buffer_records,
+          .sync_on_flush = options.sync_on_flush};
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ReplySpool>> ReplySpool::Create(
     const std::string& path, const SpoolOptions& options) {
   FATHOM_RETURN_IF_ERROR(Validate(options));
-  const size_t buckets = options.boundaries.size() + 1;
+  FATHOM_ASSIGN_OR_RETURN(auto writer,
+                          SpoolWriter::Create(path,
+                                              {.boundaries = options.boundaries,
+                                               .metadata = options.metadata},
+                                              WriterOptions(options)));
+  return std::unique_ptr<ReplySpool>(
+      new ReplySpool(options, std::move(writer)));
+}
+
+absl::StatusOr<std::unique_ptr<ReplySpool>> ReplySpool::Reopen(
+    const std::string& path, uint64_t keep, const SpoolOptions& options) {
+  FATHOM_RETURN_IF_ERROR(Validate(options));
   FATHOM_ASSIGN_OR_RETURN(
-      auto writer,
-      SpoolWriter::Create(
-          path,
-          {.boundaries = options.boundaries, .metadata = options.metadata},
-          {.buffers = 2 * buckets * options.inlets + 8,
-           .buffer_records = options.buffer_records,
-           .sync_on_flush = options.sync_on_flush}));
+      auto writer, SpoolWriter::Reopen(path, keep, WriterOptions(options)));
   return std::unique_ptr<ReplySpool>(
       new ReplySpool(options, std::move(writer)));
 }
@@ -70,6 +82,14 @@ ReplySpool::ReplySpool(const SpoolOptions& options,
 
 ReplySpool::~ReplySpool() {
   for (SpoolInlet& inlet : inlets_) inlet.Flush(inlet.last_now());
+}
+
+Instant ReplySpool::heard_until() const {
+  Instant until = Instant::max();
+  for (const SpoolInlet& inlet : inlets_) {
+    until = std::min(until, inlet.handed_until());
+  }
+  return until;
 }
 
 absl::Status ReplySpool::Flush(Instant now) {

@@ -6,6 +6,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -54,12 +55,28 @@ class ReplySpool {
   static absl::StatusOr<std::unique_ptr<ReplySpool>> Create(
       const std::string& path, const SpoolOptions& options);
 
+  // Goes on in a spool that was left, behind its first `keep` bytes, which are
+  // good. REQUIRES: the boundaries are those of the spool.
+  static absl::StatusOr<std::unique_ptr<ReplySpool>> Reopen(
+      const std::string& path, uint64_t keep, const SpoolOptions& options);
+
   // Without Close() the replies are written, but the file says that the scan
   // did not end well.
   ~ReplySpool();
 
   // REQUIRES: index < options.inlets.
   SpoolInlet& inlet(size_t index) { return inlets_[index]; }
+
+  // Writes a note into the file behind all replies that were received before
+  // heard_until(). Any thread. See SpoolWriter::SubmitNote().
+  void AddNote(FrameKind kind, uint32_t lane, Instant now,
+               std::vector<std::byte> payload) {
+    writer_->SubmitNote(kind, lane, now, std::move(payload));
+  }
+
+  // All that was consumed before this time will stand in the file before any
+  // note that is added from now on. Any thread.
+  Instant heard_until() const;
 
   // Puts all that was consumed into the file, for SpoolReader::OpenBeside().
   // More may be consumed afterwards. The latched error, if any.

@@ -60,6 +60,19 @@ absl::StatusOr<SpoolFile> SpoolFile::Create(const std::string& path) {
   return SpoolFile(std::move(spool.fd), path);
 }
 
+absl::StatusOr<SpoolFile> SpoolFile::Reopen(const std::string& path,
+                                            uint64_t keep) {
+  FATHOM_ASSIGN_OR_RETURN(OpenSpool spool, OpenLocked(path, O_WRONLY));
+  SpoolFile file(std::move(spool.fd), path);
+  file.size_ = keep;
+  if ((spool.size > keep &&
+       ftruncate(file.fd_.get(), static_cast<off_t>(keep)) != 0) ||
+      lseek(file.fd_.get(), static_cast<off_t>(keep), SEEK_SET) < 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("go on in ", path));
+  }
+  return file;
+}
+
 absl::Status SpoolFile::Append(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
     const ssize_t written = write(fd_.get(), bytes.data(), bytes.size());
@@ -79,6 +92,11 @@ absl::Status SpoolFile::Sync() {
     return absl::ErrnoToStatus(errno, absl::StrCat("sync the spool ", path_));
   }
   return absl::OkStatus();
+}
+
+bool SpoolFile::IsThere() const {
+  struct stat info = {};
+  return fstat(fd_.get(), &info) != 0 || info.st_nlink > 0;
 }
 
 void SpoolFile::Clear() {

@@ -37,12 +37,21 @@ class SpoolFile {
   // (FailedPrecondition).
   static absl::StatusOr<SpoolFile> Create(const std::string& path);
 
+  // Opens the file `path`, whose first `keep` bytes are good, to go on behind
+  // these; the rest is cut off.
+  static absl::StatusOr<SpoolFile> Reopen(const std::string& path,
+                                          uint64_t keep);
+
   // Writes all of `bytes` at the end. After an error size() tells how far it
   // came.
   absl::Status Append(std::span<const std::byte> bytes);
 
   // Waits until all that was written is on the disk.
   absl::Status Sync();
+
+  // Whether the file still has a name; without, what is written is lost when
+  // it is closed.
+  bool IsThere() const;
 
   // Empties the file, so that what could not be begun leaves nothing behind.
   void Clear();

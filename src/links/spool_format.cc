@@ -36,18 +36,24 @@ std::optional<FrameKind> KindOf(uint32_t magic) {
       return FrameKind::kWide;
     case 'E':
       return FrameKind::kEnd;
+    case 'J':
+      return FrameKind::kJournal;
+    case 'M':
+      return FrameKind::kMark;
+    case 'R':
+      return FrameKind::kResume;
     default:
       return std::nullopt;
   }
 }
 
 uint32_t MagicOf(FrameKind kind) {
-  constexpr std::array<uint32_t, 3> kLetters = {'4', '6', 'E'};
+  constexpr std::array<uint32_t, 6> kLetters = {'4', '6', 'E', 'J', 'M', 'R'};
   return kFrameMagic | kLetters[static_cast<size_t>(kind)] << 24;
 }
 
 bool Plausible(const FrameHeader& header) {
-  if (header.kind == FrameKind::kEnd) return header.size <= kMaxMetadata;
+  if (!HoldsReplies(header.kind)) return header.size <= kMaxMetadata;
   const size_t record = RecordSize(WidthOf(header.kind)) + kMaxExtensions;
   return header.records > 0 && header.records <= kMaxFrameRecords &&
          header.size <= ZSTD_compressBound(
@@ -91,9 +97,10 @@ absl::StatusOr<size_t> HeadSize(std::span<const std::byte> bytes) {
     return absl::InvalidArgumentError("it is no spool");
   }
   const auto version = Load<uint32_t>(bytes.subspan(8));
-  if (version != kSpoolVersion) {
+  if (version < kOldestSpoolVersion || version > kSpoolVersion) {
     return absl::InvalidArgumentError(
-        absl::StrCat("its version is ", version, ", not ", kSpoolVersion));
+        absl::StrCat("its version is ", version, ", not ", kOldestSpoolVersion,
+                     " to ", kSpoolVersion));
   }
   const auto boundaries = Load<uint32_t>(bytes.subspan(12));
   const auto metadata = Load<uint32_t>(bytes.subspan(16));

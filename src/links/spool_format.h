@@ -38,12 +38,21 @@ namespace fathom {
 //   24  hash of the payload
 //   32  hash of the 32 bytes before
 //   40  payload: records in zstd (see reply_record.h); for the end frame the
-//       final JSON as it is
+//       final JSON as it is; for the others what they are given
 //
-// The end frame says that the scan closed its spool itself; nothing follows
-// it. A torn tail is whatever stands after the last good frame.
+// The end frame says that the scan closed its spool itself; nothing follows it
+// but a resume frame, from which on another run of the scan goes on. A torn
+// tail is whatever stands after the last good frame.
+//
+// Between the replies stand notes of the scan to itself, which the spool keeps
+// in order with them: segments of the lanes' journals, the bucket of which is
+// the lane, and marks. A resume frame is a mark that says besides which probes
+// of the run before it count: see spool_reader.h. Its payload begins with:
+//
+//    0  the time from which on the earlier run's probes do not, i64
 
-inline constexpr uint32_t kSpoolVersion = 2;
+inline constexpr uint32_t kSpoolVersion = 3;
+inline constexpr uint32_t kOldestSpoolVersion = 2;  // It had no notes.
 inline constexpr size_t kSpoolHeadSize = 32;
 inline constexpr size_t kFrameHeaderSize = 40;
 
@@ -71,7 +80,16 @@ absl::StatusOr<size_t> HeadSize(std::span<const std::byte> bytes);
 // Reads a head. REQUIRES: bytes.size() == *HeadSize(bytes).
 absl::StatusOr<SpoolHead> ReadHead(std::span<const std::byte> bytes);
 
-enum class FrameKind : uint8_t { kNarrow, kWide, kEnd };
+enum class FrameKind : uint8_t {
+  kNarrow,   // Replies.
+  kWide,     // Likewise.
+  kEnd,      // The scan closed its spool.
+  kJournal,  // A segment of a lane's journal.
+  kMark,     // A note of the scan.
+  kResume,   // Likewise: from here on another run.
+};
+
+constexpr bool HoldsReplies(FrameKind kind) { return kind <= FrameKind::kWide; }
 
 struct FrameHeader {
   FrameKind kind = FrameKind::kNarrow;
@@ -94,7 +112,7 @@ std::optional<FrameHeader> LoadFrameHeader(std::span<const std::byte> bytes);
 // finding the next frame behind a damaged one. bytes.size() if nowhere.
 size_t FindFrameMagic(std::span<const std::byte> bytes, size_t from);
 
-// REQUIRES: kind is not kEnd.
+// REQUIRES: HoldsReplies(kind).
 constexpr RecordWidth WidthOf(FrameKind kind) {
   return kind == FrameKind::kNarrow ? RecordWidth::kNarrow : RecordWidth::kWide;
 }

@@ -17,6 +17,18 @@ void SpoolInlet::Consume(Instant now, std::span<const Reply> replies) {
   if (oldest_ && now - *oldest_ >= parts_.flush_interval) {
     FlushOlder(now, parts_.flush_interval);
   }
+  NoteHanded(now);
+}
+
+void SpoolInlet::Flush(Instant now) {
+  FlushOlder(now, Nanos::min());
+  NoteHanded(now);
+}
+
+void SpoolInlet::NoteHanded(Instant now) {
+  const Instant until = oldest_.value_or(now);
+  handed_until_.store(until.time_since_epoch().count(),
+                      std::memory_order_release);
 }
 
 void SpoolInlet::Begin(size_t bucket, Instant now) {

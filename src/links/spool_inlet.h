@@ -1,7 +1,9 @@
 #ifndef FATHOM_SRC_LINKS_SPOOL_INLET_H_
 #define FATHOM_SRC_LINKS_SPOOL_INLET_H_
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -34,15 +36,22 @@ class SpoolInlet final : public ReplySink {
   void Consume(Instant now, std::span<const Reply> replies) override;
 
   // Hands all that is buffered to the writer, whatever its age.
-  void Flush(Instant now) { FlushOlder(now, Nanos::min()); }
+  void Flush(Instant now);
 
   // When Consume() was last called.
   Instant last_now() const { return last_now_; }
+
+  // All that Consume() was given before this time has been handed to the
+  // writer. Any thread; what is then handed to the writer comes after it.
+  Instant handed_until() const {
+    return Instant(Nanos(handed_until_.load(std::memory_order_acquire)));
+  }
 
  private:
   void Begin(size_t bucket, Instant now);
   void Seal(size_t bucket, Instant now);
   void FlushOlder(Instant now, Nanos age);
+  void NoteHanded(Instant now);
 
   const Parts parts_;
   // One for each bucket; null until a reply comes.
@@ -50,6 +59,7 @@ class SpoolInlet final : public ReplySink {
   // No open buffer was begun before this; nullopt if none is open.
   std::optional<Instant> oldest_;
   Instant last_now_;
+  std::atomic<int64_t> handed_until_{0};
 };
 
 }  // namespace fathom

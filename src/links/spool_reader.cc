@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "src/base/bytes.h"
 #include "src/base/status_macros.h"
 
 namespace fathom {
@@ -60,7 +61,7 @@ uint64_t SpoolReader::records() const {
 
 absl::Status SpoolReader::ReadFrames(size_t bucket, Sink sink) {
   for (Frame& frame : frames_[bucket]) {
-    if (frame.records == 0) continue;
+    if (frame.records == 0 || frame.offset >= hidden_from_) continue;
     FATHOM_ASSIGN_OR_RETURN(const bool good, ReadFrame(bucket, frame));
     if (good) {
       FATHOM_RETURN_IF_ERROR(sink(replies_));
@@ -100,6 +101,13 @@ absl::Status SpoolReader::Scan() {
     if (header->kind == FrameKind::kEnd) {
       FATHOM_RETURN_IF_ERROR(TakeEnd(*header, offset));
       if (!summary_) break;
+      FATHOM_ASSIGN_OR_RETURN(const bool resumed, IsResumedAt(next));
+      if (resumed) {
+        FATHOM_RETURN_IF_ERROR(TakeNote(*header, offset));
+        summary_.reset();
+      }
+    } else if (!HoldsReplies(header->kind)) {
+      FATHOM_RETURN_IF_ERROR(TakeNote(*header, offset));
     } else {
       frames_[header->bucket].push_back(
           {.offset = offset, .size = header->size, .records = header->records});
@@ -111,6 +119,65 @@ absl::Status SpoolReader::Scan() {
   }
   damage_.cut_bytes = size_ - end_;
   return absl::OkStatus();
+}
+
+// Whether a good resume frame stands there.
+absl::StatusOr<bool> SpoolReader::IsResumedAt(uint64_t offset) {
+  FATHOM_ASSIGN_OR_RETURN(const auto header, HeaderAt(offset));
+  return header && header->kind == FrameKind::kResume;
+}
+
+absl::Status SpoolReader::TakeNote(const FrameHeader& header, uint64_t offset) {
+  const Note note = {.offset = offset,
+                     .kind = header.kind,
+                     .lane = header.bucket,
+                     .size = header.size,
+                     .time = header.sealed};
+  if (header.kind != FrameKind::kEnd) {
+    last_sealed_ = std::max(last_sealed_.value_or(note.time), note.time);
+  }
+  if (header.kind == FrameKind::kResume) {
+    const auto payload = ReadNote(note);
+    // What it cannot say any more cannot be acted on.
+    if (!payload.ok() || payload->size() < sizeof(int64_t)) {
+      damage_.lost_bytes += kFrameHeaderSize + header.size;
+      return absl::OkStatus();
+    }
+    runs_.back().cut = Instant(Nanos(Load<int64_t>(*payload)));
+    runs_.push_back(
+        {.offset = offset, .start = note.time, .cut = Instant::max()});
+  }
+  notes_.push_back(note);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::span<const std::byte>> SpoolReader::ReadNote(
+    const Note& note, size_t most) {
+  const size_t size = kFrameHeaderSize + std::min<size_t>(note.size, most);
+  FATHOM_ASSIGN_OR_RETURN(const auto bytes, Read(note.offset, size));
+  if (bytes.size() < size) {
+    return absl::DataLossError(absl::StrCat(path_, ": it was cut off"));
+  }
+  const auto payload = bytes.subspan(kFrameHeaderSize);
+  if (most < note.size) return payload;
+  const auto header = LoadFrameHeader(bytes);
+  if (!header || SpoolHash(payload) != header->payload_hash) {
+    return absl::DataLossError(
+        absl::StrCat(path_, ": the note at byte ", note.offset, " is damaged"));
+  }
+  return payload;
+}
+
+// Whether a reply in the frame at `offset` counts: not if its probe was sent
+// again by a later run.
+bool SpoolReader::Counts(const Reply& reply, uint64_t offset) const {
+  if (reply.rtt < Nanos(0)) return true;
+  const Instant sent = reply.received - reply.rtt;
+  size_t run = runs_.size() - 1;
+  while (run > 0 && (runs_[run].offset > offset || runs_[run].start > sent)) {
+    --run;
+  }
+  return sent < runs_[run].cut;
 }
 
 absl::Status SpoolReader::ScanHead() {
@@ -130,6 +197,8 @@ absl::Status SpoolReader::ScanHead() {
   buckets_ = BucketMap(std::move(head->boundaries));
   metadata_ = std::move(head->metadata);
   frames_.resize(buckets_.size());
+  runs_.push_back(
+      {.offset = 0, .start = Instant::min(), .cut = Instant::max()});
   end_ = *size;
   return absl::OkStatus();
 }
@@ -146,7 +215,7 @@ absl::StatusOr<std::optional<FrameHeader>> SpoolReader::HeaderAt(
 
 bool SpoolReader::Fits(const FrameHeader& header, uint64_t offset) const {
   return size_ - offset >= kFrameHeaderSize + uint64_t{header.size} &&
-         header.bucket < frames_.size();
+         (!HoldsReplies(header.kind) || header.bucket < frames_.size());
 }
 
 absl::StatusOr<std::optional<uint64_t>> SpoolReader::FindFrame(uint64_t from) {
@@ -211,8 +280,7 @@ absl::StatusOr<bool> SpoolReader::ReadFrame(size_t bucket, const Frame& frame) {
   const auto header = LoadFrameHeader(bytes);
   const auto payload = bytes.subspan(kFrameHeaderSize);
   // The file may have changed since it was opened, so all is checked again.
-  if (!header || header->size != frame.size ||
-      header->kind == FrameKind::kEnd ||
+  if (!header || header->size != frame.size || !HoldsReplies(header->kind) ||
       SpoolHash(payload) != header->payload_hash) {
     return false;
   }
@@ -227,11 +295,21 @@ absl::StatusOr<bool> SpoolReader::ReadFrame(size_t bucket, const Frame& frame) {
     return false;
   }
   replies_.clear();
-  return DecodeRecords(records_, width, frame.records, replies_) &&
-         std::all_of(replies_.begin(), replies_.end(),
-                     [this, bucket](const Reply& reply) {
-                       return buckets_.Find(reply.probe.target) == bucket;
-                     });
+  if (!DecodeRecords(records_, width, frame.records, replies_) ||
+      !std::all_of(replies_.begin(), replies_.end(),
+                   [this, bucket](const Reply& reply) {
+                     return buckets_.Find(reply.probe.target) == bucket;
+                   })) {
+    return false;
+  }
+  if (runs_.size() > 1 || runs_.back().cut != Instant::max()) {
+    replies_.erase(std::remove_if(replies_.begin(), replies_.end(),
+                                  [this, &frame](const Reply& reply) {
+                                    return !Counts(reply, frame.offset);
+                                  }),
+                   replies_.end());
+  }
+  return true;
 }
 
 }  // namespace fathom

@@ -39,6 +39,12 @@ struct SpoolDamage {
 // it belongs to its bucket, so buckets in order are in the order of targets
 // whatever the file. Behind damage the next good frame is searched for.
 //
+// Of a scan that was resumed the spool holds several runs. A run goes on from a
+// moment before the end of the one before it (the resume frame says which), so
+// probes that the earlier run sent after that moment are sent again, and the
+// answers to their first sending are left out here: each probe counts once. A
+// reply tells when its probe was sent; where it does not, it is kept.
+//
 // The file stays locked as long as the reader lives, but for OpenBeside(). One
 // thread.
 class SpoolReader {
@@ -57,6 +63,38 @@ class SpoolReader {
 
   const std::string& metadata() const { return metadata_; }
 
+  // A note that stands between the replies: 40 bytes for each are kept.
+  struct Note {
+    uint64_t offset;  // Of the frame in the file.
+    FrameKind kind;   // The end of a run that was resumed is one, too.
+    uint32_t lane;
+    uint32_t size;  // Of the payload.
+    Instant time;
+  };
+
+  // In the order of the file.
+  std::span<const Note> notes() const { return notes_; }
+
+  // The first `most` bytes of a note, or all; valid until the next call of any
+  // kind. Where all are asked for they are checked: DataLoss if they are bad.
+  absl::StatusOr<std::span<const std::byte>> ReadNote(const Note& note,
+                                                      size_t most = SIZE_MAX);
+
+  // Where the last good frame ends, or that before the end frame: here a scan
+  // goes on.
+  uint64_t end() const { return end_; }
+
+  // Leaves out replies whose frames stand at or behind `offset`.
+  void HideFrom(uint64_t offset) { hidden_from_ = offset; }
+
+  // Leaves out what answers probes that the last run sent from `cut` on, as if
+  // a resume frame had said so.
+  void CutLastRun(Instant cut) { runs_.back().cut = cut; }
+
+  const std::vector<IpAddress>& boundaries() const {
+    return buckets_.boundaries();
+  }
+
   // What Close() was given; nullopt if the scan did not end well.
   const std::optional<std::string>& summary() const { return summary_; }
 
@@ -65,7 +103,8 @@ class SpoolReader {
 
   size_t buckets() const { return buckets_.size(); }
 
-  // As the headers of the frames say; less once frames turn out to be bad.
+  // As the headers of the frames say; less once frames turn out to be bad, and
+  // less of what does not count.
   uint64_t records(size_t bucket) const;
   uint64_t records() const;
 
@@ -87,6 +126,14 @@ class SpoolReader {
     uint32_t records;  // 0 once found bad.
   };
 
+  // From where on the frames are of one run of the scan, when it began, and
+  // from when on its probes do not count.
+  struct Run {
+    uint64_t offset;
+    Instant start;
+    Instant cut;
+  };
+
   static absl::StatusOr<std::unique_ptr<SpoolReader>> Make(
       OpenSpool spool, const std::string& path);
 
@@ -97,6 +144,9 @@ class SpoolReader {
   absl::StatusOr<std::optional<FrameHeader>> HeaderAt(uint64_t offset);
   absl::StatusOr<std::optional<uint64_t>> FindFrame(uint64_t from);
   absl::Status TakeEnd(const FrameHeader& header, uint64_t offset);
+  absl::Status TakeNote(const FrameHeader& header, uint64_t offset);
+  absl::StatusOr<bool> IsResumedAt(uint64_t offset);
+  bool Counts(const Reply& reply, uint64_t offset) const;
   bool Fits(const FrameHeader& header, uint64_t offset) const;
   absl::StatusOr<std::span<const std::byte>> Read(uint64_t offset, size_t size);
   absl::StatusOr<bool> ReadFrame(size_t bucket, const Frame& frame);
@@ -111,6 +161,9 @@ class SpoolReader {
   std::optional<Instant> last_sealed_;
   SpoolDamage damage_;
   std::vector<std::vector<Frame>> frames_;  // By bucket.
+  std::vector<Note> notes_;
+  std::vector<Run> runs_;
+  uint64_t hidden_from_ = UINT64_MAX;
 
   // Room for one frame: as it stands in the file, unpacked, and as replies.
   std::vector<std::byte> bytes_;

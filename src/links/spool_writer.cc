@@ -5,6 +5,7 @@
 #include <cassert>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "src/base/status_macros.h"
 
 namespace fathom {
@@ -31,6 +32,13 @@ absl::StatusOr<std::unique_ptr<SpoolWriter>> SpoolWriter::Create(
     file.Clear();
     return status;
   }
+  return std::unique_ptr<SpoolWriter>(
+      new SpoolWriter(std::move(file), options));
+}
+
+absl::StatusOr<std::unique_ptr<SpoolWriter>> SpoolWriter::Reopen(
+    const std::string& path, uint64_t keep, const SpoolWriterOptions& options) {
+  FATHOM_ASSIGN_OR_RETURN(SpoolFile file, SpoolFile::Reopen(path, keep));
   return std::unique_ptr<SpoolWriter>(
       new SpoolWriter(std::move(file), options));
 }
@@ -63,6 +71,22 @@ void SpoolWriter::Submit(std::unique_ptr<SpoolBuffer> buffer) {
   assert(!buffer->replies.empty());
   {
     const std::lock_guard lock(mutex_);
+    queue_.push_back(std::move(buffer));
+  }
+  submitted_.notify_one();
+}
+
+void SpoolWriter::SubmitNote(FrameKind kind, uint32_t bucket, Instant sealed,
+                             std::vector<std::byte> payload) {
+  auto buffer = std::make_unique<SpoolBuffer>();
+  buffer->bucket = bucket;
+  buffer->sealed = sealed;
+  buffer->kind = kind;
+  buffer->note = std::move(payload);
+  {
+    std::unique_lock lock(mutex_);
+    freed_.wait(lock, [this] { return note_bytes_ <= kMaxNotes; });
+    note_bytes_ += buffer->note.size();
     queue_.push_back(std::move(buffer));
   }
   submitted_.notify_one();
@@ -131,8 +155,13 @@ void SpoolWriter::Write(Batch& batch) {
   for (std::unique_ptr<SpoolBuffer>& buffer : batch) {
     // Only this thread writes status_ while it runs, so it may read it freely.
     const bool failed = !status_.ok();
-    if (!failed) AppendFrame(*buffer);
-    Recycle(std::move(buffer), failed);
+    if (buffer->is_note()) {
+      if (!failed) AppendNote(*buffer);
+      Forget(std::move(buffer));
+    } else {
+      if (!failed) AppendFrame(*buffer);
+      Recycle(std::move(buffer), failed);
+    }
     if (bytes_.size() >= kWriteBytes) WritePending();
   }
   if (!bytes_.empty()) WritePending();
@@ -162,9 +191,33 @@ void SpoolWriter::AppendFrame(const SpoolBuffer& buffer) {
   pending_.push_back({.end = bytes_.size(), .records = buffer.replies.size()});
 }
 
+void SpoolWriter::AppendNote(const SpoolBuffer& note) {
+  const size_t begin = bytes_.size();
+  bytes_.resize(begin + kFrameHeaderSize);
+  StoreFrameHeader({.kind = note.kind,
+                    .bucket = note.bucket,
+                    .size = static_cast<uint32_t>(note.note.size()),
+                    .sealed = note.sealed,
+                    .payload_hash = SpoolHash(note.note)},
+                   std::span(bytes_).subspan(begin));
+  bytes_.insert(bytes_.end(), note.note.begin(), note.note.end());
+}
+
+void SpoolWriter::Forget(std::unique_ptr<SpoolBuffer> note) {
+  {
+    const std::lock_guard lock(mutex_);
+    note_bytes_ -= note->note.size();
+  }
+  freed_.notify_all();
+}
+
 void SpoolWriter::WritePending() {
   const uint64_t before = file_.size();
   absl::Status status = file_.Append(bytes_);
+  if (status.ok() && !file_.IsThere()) {
+    status = absl::NotFoundError(absl::StrCat(
+        "write to the spool ", file_.path(), ": it has been removed"));
+  }
   if (status.ok() && options_.sync_on_flush) status = file_.Sync();
   {
     const std::lock_guard lock(mutex_);
@@ -187,7 +240,7 @@ void SpoolWriter::Recycle(std::unique_ptr<SpoolBuffer> buffer, bool lost) {
     buffer->replies.Clear();
     free_.push_back(std::move(buffer));
   }
-  freed_.notify_one();
+  freed_.notify_all();
 }
 
 }  // namespace fathom

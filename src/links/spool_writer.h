@@ -21,12 +21,17 @@ struct ZSTD_CCtx_s;
 
 namespace fathom {
 
-// Replies of one bucket on their way to the file.
+// Replies of one bucket on their way to the file; or a note, which has no
+// replies.
 struct SpoolBuffer {
   uint32_t bucket = 0;
   Instant opened;  // When the first reply went in.
   Instant sealed;
   ReplyBuffer replies;
+  FrameKind kind = FrameKind::kNarrow;  // Of a note.
+  std::vector<std::byte> note;
+
+  bool is_note() const { return !HoldsReplies(kind); }
 };
 
 struct SpoolCounters {
@@ -73,6 +78,19 @@ class SpoolWriter {
   // REQUIRES: the buffer holds between one and buffer_records replies.
   void Submit(std::unique_ptr<SpoolBuffer> buffer);
 
+  // Appends a note behind all that was submitted. Waits while more than
+  // kMaxNotes bytes of notes wait for the disk.
+  // REQUIRES: !HoldsReplies(kind), and payload.size() <= kMaxMetadata.
+  void SubmitNote(FrameKind kind, uint32_t bucket, Instant sealed,
+                  std::vector<std::byte> payload);
+  static constexpr size_t kMaxNotes = 64 << 20;
+
+  // Goes on in the spool `path`, whose first `keep` bytes are good, as
+  // SpoolReader::end() tells.
+  static absl::StatusOr<std::unique_ptr<SpoolWriter>> Reopen(
+      const std::string& path, uint64_t keep,
+      const SpoolWriterOptions& options);
+
   // Waits until all that was submitted is in the file, or was lost to an error.
   // REQUIRES: nobody submits meanwhile.
   void Flush();
@@ -102,6 +120,8 @@ class SpoolWriter {
   void Run();
   void Write(Batch& batch);
   void AppendFrame(const SpoolBuffer& buffer);
+  void AppendNote(const SpoolBuffer& note);
+  void Forget(std::unique_ptr<SpoolBuffer> note);
   void WritePending();
   void Recycle(std::unique_ptr<SpoolBuffer> buffer, bool lost);
   void StopThread();
@@ -115,6 +135,7 @@ class SpoolWriter {
   std::condition_variable flushed_;
   Batch queue_;
   Batch free_;
+  size_t note_bytes_ = 0;  // Of notes that wait.
   size_t made_ = 0;  // Buffers made so far: they are made when first needed.
   bool closing_ = false;
   bool writing_ = false;  // The thread has taken what was submitted.
