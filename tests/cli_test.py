@@ -357,6 +357,8 @@ def test_time_limit_ends_as_incomplete():
     done = FATHOM.run("scan", "T", "-o", "limited", *SMALL[:4], "--pps", 100,
                       "--max-runtime", "2s")
     assert done.returncode == 4, done
+    assert "--resume limited" in done.stderr, done
+    assert "time limit" in FATHOM.ok("recover", "limited")
     probes = FATHOM.manifest("limited")["probes"]
     assert 190 <= probes["sent"] <= 210, probes
 
@@ -379,6 +381,10 @@ def test_first_interrupt_stops_and_saves():
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 130, errors
+    assert "fathom scan --resume stopped" in errors, errors
+    assert "fathom recover stopped" in errors, errors
+    assert not (HERE / "stopped").exists()
+    FATHOM.ok("recover", "stopped")
     assert not (HERE / "stopped.partial").exists()
     manifest = FATHOM.manifest("stopped")
     assert manifest["end"] == "interrupted"

@@ -241,6 +241,7 @@ class Cases:
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=30)
         assert process.returncode == 130, errors
+        self.fathom.ok("recover", "interrupted")
         counts = self.fathom.manifest("interrupted")["probes"]
         assert 0 < counts["sent"] < len(TARGETS) * TTLS, counts
         assert len(self.fathom.rows("interrupted", "hops")) == \
@@ -266,6 +267,8 @@ class Cases:
         _, errors = process.communicate(timeout=30)
         assert process.returncode == 1, (process.returncode, errors)
         assert "v1n" in errors, errors
+        assert "fathom recover unplugged" in errors, errors
+        self.fathom.ok("recover", "unplugged")
         hops = self.fathom.rows("unplugged", "hops")
         assert 0 < len(hops) < len(TARGETS) * TTLS, len(hops)
 

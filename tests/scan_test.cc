@@ -294,6 +294,13 @@ TEST_F(ScanTest, SavesWhatItHeardWhenInterrupted) {
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->end, ScanEnd::kInterrupted);
   EXPECT_LT(result->counts.sent, 1024U * 32U);
+  // It may go on; or be taken as it is.
+  EXPECT_TRUE(result->manifest.empty());
+  EXPECT_FALSE(std::filesystem::exists(path_));
+  const auto recovered = RecoverDataset(path_);
+  ASSERT_TRUE(recovered.ok()) << recovered.status();
+  EXPECT_EQ(recovered->end, ScanEnd::kInterrupted);
+  EXPECT_EQ(recovered->counts->sent, result->counts.sent);
   ReadBack();
   // The cooldown was heard out.
   EXPECT_EQ(hops_.size(), witness_.answered.size());

@@ -14,8 +14,8 @@ enum ExitCode : int {
   kExitFailed = 1,        // Failed at run time.
   kExitUsage = 2,         // Wrong options, or bad input.
   kExitDevice = 3,        // No permission, or no such device.
-  kExitIncomplete = 4,    // Finished, but not everything was sent or heard.
-  kExitInterrupted = 130  // Stopped by the user; what was heard is saved.
+  kExitIncomplete = 4,    // Not everything was sent or heard.
+  kExitInterrupted = 130  // Stopped by the user; can be resumed.
 };
 
 // Prints the error as people read it and returns the code that fits it.

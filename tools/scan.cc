@@ -25,6 +25,7 @@
 #include "tools/interrupts.h"
 #include "tools/quantity.h"
 #include "tools/scan_options.h"
+#include "tools/scan_resume.h"
 #include "tools/status_line.h"
 #include "tools/status_log.h"
 #include "tools/summary.h"
@@ -42,12 +43,21 @@ struct ScanInput {
   Shard shard;
 };
 
-absl::StatusOr<ScanInput> LoadInput(const ScanFlags& flags, uint64_t seed) {
+// `before`: what was forbidden when the scan began, if that was before. By that
+// its targets were chosen.
+absl::StatusOr<ScanInput> LoadInput(const ScanFlags& flags,
+                                    const ScanOptions& options,
+                                    const PrefixSet* before) {
   ScanInput input;
-  FATHOM_ASSIGN_OR_RETURN(input.shard, ToShard(flags));
+  input.shard = options.shard;
   FATHOM_ASSIGN_OR_RETURN(input.exclusions, LoadExclusions(flags.exclude));
-  FATHOM_ASSIGN_OR_RETURN(TargetOptions targets, ToTargetOptions(flags, seed));
+  FATHOM_ASSIGN_OR_RETURN(TargetOptions targets,
+                          ToTargetOptions(flags, options.seed));
   targets.exclusions = &input.exclusions.set;
+  if (before != nullptr) {
+    targets.exclusions = before;
+    targets.include_special = true;
+  }
   FATHOM_ASSIGN_OR_RETURN(input.loaded, LoadTargets(targets));
   if (input.shard.count > 1) {
     input.loaded.targets =
@@ -103,6 +113,9 @@ std::string Configuration(const ScanFlags& flags, const ScanOptions& options,
       {"shard", {{"index", input.shard.index}, {"count", input.shard.count}}},
       {"backend", flags.backend},
       {"interface", flags.interface},
+      {"source", flags.source},
+      {"gateway", flags.gateway},
+      {"gateway_mac", flags.gateway_mac},
       {"strategy", options.strategy},
       {"protocol", options.protocol},
       {"pps", options.pps},
@@ -122,6 +135,8 @@ std::string Configuration(const ScanFlags& flags, const ScanOptions& options,
       {"cooldown_s", seconds(options.cooldown)},
       {"max_runtime_s", seconds(options.max_runtime)},
       {"lanes", flags.lanes},
+      {"pin", flags.pin},
+      {"vantage", flags.vantage},
       {"on_loss", flags.on_loss},
       {"loss_limit", options.loss_limit},
       {"contact", options.contact}};
@@ -213,13 +228,35 @@ int ReportDevice(const absl::Status& status) {
   return absl::IsInvalidArgument(status) ? code : kExitDevice;
 }
 
-void PrintResult(const ScanFlags& flags, const ScanResult& result) {
-  if (!result.trouble.ok()) {
-    std::fprintf(stderr, "fathom: %s; what was heard before is in %s\n",
-                 std::string(result.trouble.message()).c_str(),
-                 flags.output.c_str());
-  }
+// A scan that ended early, and what can be done with what it left.
+void PrintLeft(const ScanFlags& flags, const ScanResult& result) {
+  const std::string partial = PartialPath(flags.output);
+  const char* const end = kScanEndNames[static_cast<size_t>(result.end)];
   if (flags.json) {
+    const Json json = {
+        {"end", end},
+        {"trouble", std::string(result.trouble.message())},
+        {"probes",
+         {{"planned", result.counts.planned}, {"sent", result.counts.sent}}},
+        {"partial", partial}};
+    std::printf("%s\n", json.dump(2).c_str());
+  }
+  if (flags.quiet && result.trouble.ok()) return;
+  std::fprintf(
+      stderr,
+      "Scan ended early (%s) with %lu of %lu probes sent; what was heard is in "
+      "%s\n"
+      "Go on with:           fathom scan --resume %s\n"
+      "Or take it as it is:  fathom recover %s\n",
+      end, result.counts.sent, result.counts.planned, partial.c_str(),
+      flags.output.c_str(), flags.output.c_str());
+}
+
+void PrintResult(const ScanFlags& flags, const ScanResult& result) {
+  if (!result.trouble.ok()) Report(result.trouble);
+  if (result.manifest.empty()) {
+    PrintLeft(flags, result);
+  } else if (flags.json) {
     std::printf("%s\n", result.manifest.c_str());
   } else if (!flags.quiet) {
     std::fputs(Summarize(result.manifest, flags.output).c_str(), stdout);
@@ -231,8 +268,9 @@ void PrintResult(const ScanFlags& flags, const ScanResult& result) {
 
 int RunWith(const ScanFlags& flags, ScanOptions options, const ScanInput& input,
             const BackendOptions& backend_options) {
-  if (const auto status = CheckNothingThere(options.dataset); !status.ok()) {
-    return Report(status);
+  if (!options.resume) {
+    const auto status = CheckNothingThere(options.dataset);
+    if (!status.ok()) return Report(status);
   }
   const auto module = Register<BackendModule>::Find(flags.backend);
   if (!module.ok()) {
@@ -269,18 +307,53 @@ int RunWith(const ScanFlags& flags, ScanOptions options, const ScanInput& input,
   return ExitCodeOf(*result);
 }
 
-int RunCommand(const ScanFlags& flags) {
+// Takes over the options of the scan that is to go on, and what was forbidden
+// when it began.
+absl::StatusOr<ScanRecord> TakeOver(CLI::App& command, ScanFlags& flags) {
+  if (!flags.output.empty() && flags.output != flags.resume) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--output ", flags.output,
+                     ": a scan goes on under its name, ", flags.resume));
+  }
+  FATHOM_RETURN_IF_ERROR(CheckResumable(flags.resume));
+  FATHOM_ASSIGN_OR_RETURN(ScanRecord record, ReadPartial(flags.resume));
+  const bool named = !flags.targets.empty();
+  FATHOM_RETURN_IF_ERROR(TakeOptionsFrom(record.configuration, command, flags));
+  flags.output = flags.resume;
+  if (!named && flags.targets == "-") {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--resume ", flags.resume,
+        ": its targets came from standard input; give them once more"));
+  }
+  return record;
+}
+
+int RunCommand(CLI::App& command, ScanFlags& flags) {
+  absl::StatusOr<ScanRecord> before = ScanRecord();
+  if (!flags.resume.empty()) {
+    before = TakeOver(command, flags);
+    if (!before.ok()) return Report(before.status());
+  }
   const auto options = ToScanOptions(flags);
   if (!options.ok()) return Report(options.status());
-  const auto input = LoadInput(flags, options->seed);
+  const auto input = LoadInput(flags, *options,
+                               options->resume ? &before->forbidden : nullptr);
   if (!input.ok()) return Report(input.status());
   if (input->loaded.targets.empty()) {
     return Report(absl::InvalidArgumentError(
         absl::StrCat("--shard ", flags.shard, ": no target falls into it")));
   }
+  if (options->resume) {
+    const auto same = CheckSameScan(before->configuration,
+                                    Configuration(flags, *options, *input));
+    if (!same.ok()) return Report(same);
+  }
   auto backend = ToBackendOptions(flags, input->loaded.targets.family());
   if (!backend.ok()) return Report(backend.status());
   backend->toward = input->loaded.targets[0];
+  if (options->resume) {
+    backend->not_before = before->stop + std::chrono::seconds(1);
+  }
   constexpr size_t kEthernet = 14;
   const auto plan = PlanScan(input->loaded.targets, *options, kEthernet);
   if (!plan.ok()) return Report(plan.status());
@@ -296,7 +369,9 @@ void AddScan(CLI::App& app, int& exit_code) {
       "scan", "Probe the targets in a file (- for standard input)");
   const auto flags = std::make_shared<ScanFlags>();
   DeclareScanFlags(*command, *flags);
-  command->callback([flags, &exit_code] { exit_code = RunCommand(*flags); });
+  command->callback([command, flags, &exit_code] {
+    exit_code = RunCommand(*command, *flags);
+  });
 }
 
 }  // namespace fathom

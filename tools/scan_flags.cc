@@ -16,7 +16,8 @@ void DeclareTargets(CLI::App& app, ScanFlags& f) {
   Add(app, "--exclude", f.exclude, "FILE", "never probe what FILE lists")
       ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  Add(app, "--shard", f.shard, "I/N", "only part I of the targets dealt to N");
+  Add(app, "--shard", f.shard, "I/N",
+      "only part I of the targets dealt to N, for merge");
   auto* const ipv4 =
       app.add_flag("-4,--ipv4", f.ipv4, "of a mixed list, the IPv4 targets");
   app.add_flag("-6,--ipv6", f.ipv6, "of a mixed list, the IPv6 targets")
@@ -82,6 +83,9 @@ void DeclareSending(CLI::App& app, ScanFlags& f) {
 void DeclareOutput(CLI::App& app, ScanFlags& f) {
   app.option_defaults()->group("What comes out");
   Add(app, "-o,--output", f.output, "NAME", "directory of the dataset to make");
+  Add(app, "--resume", f.resume, "NAME",
+      "go on with a scan that was cut short");
+  Add(app, "--vantage", f.vantage, "NAME", "for the manifest: where this is");
   Add(app, "--status-log", f.status_log, "FILE",
       "a CSV row a second of progress");
   app.add_flag("--dry-run", f.dry_run, "say what would be sent; send nothing");
@@ -95,8 +99,7 @@ void DeclareOutput(CLI::App& app, ScanFlags& f) {
 void DeclareScanFlags(CLI::App& app, ScanFlags& flags) {
   // The last of two settles it, so that scripts can append.
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  Add(app, "TARGETS", flags.targets, "FILE", "file of addresses and prefixes")
-      ->required();
+  Add(app, "TARGETS", flags.targets, "FILE", "file of addresses and prefixes");
   DeclareOutput(app, flags);
   DeclareSending(app, flags);
   DeclareProbing(app, flags);

@@ -191,11 +191,19 @@ absl::StatusOr<ScanOptions> ToScanOptions(const ScanFlags& flags) {
     return Wrong("--contact", flags.contact,
                  absl::StrCat("longer than ", kMaxContact, " bytes"));
   }
+  if (flags.targets.empty()) {
+    return absl::InvalidArgumentError(
+        "no TARGETS; name a file of addresses and prefixes, or the scan to go "
+        "on with: --resume NAME");
+  }
   if (flags.output.empty() && !flags.dry_run) {
     return absl::InvalidArgumentError(
         "no dataset to write; name it with -o NAME, or use --dry-run");
   }
   options.dataset = flags.output;
+  options.resume = !flags.resume.empty();
+  options.vantage = flags.vantage;
+  FATHOM_ASSIGN_OR_RETURN(options.shard, ToShard(flags));
   options.strategy = flags.strategy;
   options.protocol = flags.protocol;
   options.contact = flags.contact;

@@ -39,6 +39,8 @@ struct ScanFlags {
   std::string seed;
   std::vector<std::string> exclude;
   std::string shard = "1/1";
+  std::string vantage;
+  std::string resume;
   bool include_special = false;
   uint32_t per_prefix = 1;
   int granularity = 0;
@@ -64,11 +66,7 @@ void DeclareScanFlags(CLI::App& app, ScanFlags& flags);
 // What the flags mean; the error says which one is wrong and what would do. A
 // seed that was not given is drawn.
 absl::StatusOr<ScanOptions> ToScanOptions(const ScanFlags& flags);
-// One part of a scan that is dealt to several: 1/4 to 4/4.
-struct Shard {
-  uint64_t index = 0;  // From 0.
-  uint64_t count = 1;
-};
+// "1/4" to "4/4".
 absl::StatusOr<Shard> ToShard(const ScanFlags& flags);
 
 // Which targets to load, without the exclusions.

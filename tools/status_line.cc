@@ -25,8 +25,8 @@ struct Rates {
 };
 
 Rates RatesOf(uint64_t ScanProgress::*counter, const ScanProgress& now,
-              const std::optional<ScanProgress>& last) {
-  const double average = Rate(now.*counter, now.now - now.start);
+              const std::optional<ScanProgress>& last, uint64_t before = 0) {
+  const double average = Rate(now.*counter - before, now.now - now.start);
   if (!last) return {average, average};
   return {Rate(now.*counter - (*last).*counter, now.now - last->now), average};
 }
@@ -65,8 +65,9 @@ std::string Losses(const ScanProgress& progress) {
 
 std::string FormatStatus(const ScanProgress& now,
                          const std::optional<ScanProgress>& last) {
-  const Rates send = RatesOf(&ScanProgress::sent, now, last);
-  const Rates receive = RatesOf(&ScanProgress::replies, now, last);
+  const Rates send = RatesOf(&ScanProgress::sent, now, last, now.sent_before);
+  const Rates receive =
+      RatesOf(&ScanProgress::replies, now, last, now.replies_before);
   const Rates dropped = RatesOf(&ScanProgress::dropped, now, last);
   const Rates interfaces = RatesOf(&ScanProgress::interfaces, now, last);
   const Rates links = RatesOf(&ScanProgress::links, now, last);

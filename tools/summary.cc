@@ -51,6 +51,16 @@ std::string ProbesLine(const Json& m) {
       Number(m, "/probes/unanswered"));
 }
 
+// Empty if it ran in one go.
+std::string ResumedLine(const Json& m) {
+  if (!m.contains("resumed") || m["resumed"].empty()) return "";
+  uint64_t again = 0;
+  for (const Json& once : m["resumed"]) again += Number(once, "/sent_again");
+  return absl::StrFormat(
+      "Resumed:   %d times, last %s; %d probes or more sent again\n",
+      m["resumed"].size(), Text(m["resumed"].back(), "/at"), again);
+}
+
 std::string LossLine(const Json& m) {
   std::string losses;
   const auto add = [&](const char* path, const char* what) {
@@ -129,7 +139,7 @@ std::string Summarize(const std::string& manifest, const std::string& name) {
     absl::StrAppend(&out, "Trouble:   ", Text(m, "/trouble"), "\n");
   }
   absl::StrAppend(&out, "Time:      ", Text(m, "/start"), " to ",
-                  Text(m, "/stop"), "\n", ProbesLine(m));
+                  Text(m, "/stop"), "\n", ResumedLine(m), ProbesLine(m));
   absl::StrAppendFormat(
       &out,
       "Replies:   %d valid, %d of them repeated; %d rewritten, %d foreign, "

@@ -8,6 +8,7 @@
 #include "fathom/dataset.h"
 #include "fathom/registry.h"
 #include "src/base/status_macros.h"
+#include "src/engine/spool_record.h"
 #include "src/links/build_dataset.h"
 #include "src/links/spool_reader.h"
 
@@ -49,9 +50,24 @@ absl::Status CheckNothingThere(const std::string& dataset) {
   if (std::filesystem::exists(PartialPath(dataset), error)) {
     return absl::AlreadyExistsError(absl::StrCat(
         PartialPath(dataset),
-        ": left by a scan that was killed or is running; save what it heard "
-        "with \"fathom recover ",
-        dataset, "\", or remove it"));
+        ": left by a scan that was cut short, or is running; go on with "
+        "\"fathom scan --resume ",
+        dataset, "\", save what it heard with \"fathom recover ", dataset,
+        "\", or remove it"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckResumable(const std::string& dataset) {
+  std::error_code error;
+  if (std::filesystem::exists(
+          std::filesystem::symlink_status(dataset, error))) {
+    return absl::AlreadyExistsError(absl::StrCat(
+        dataset, ": already there; its scan is done, or was recovered"));
+  }
+  if (!std::filesystem::exists(SpoolPath(dataset), error)) {
+    return absl::NotFoundError(
+        absl::StrCat(SpoolPath(dataset), ": not there; nothing to resume"));
   }
   return absl::OkStatus();
 }
@@ -67,21 +83,27 @@ absl::Status FinishDataset(const std::string& dataset, ScanRecord& record) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<ScanRecord> RecoverDataset(const std::string& dataset) {
-  ScanRecord record;
-  {
-    auto opened = SpoolReader::Open(SpoolPath(dataset));
-    if (absl::IsNotFound(opened.status())) {
-      return absl::NotFoundError(
-          absl::StrCat(SpoolPath(dataset), ": not there; nothing to recover"));
-    }
-    FATHOM_ASSIGN_OR_RETURN(const auto spool, std::move(opened));
-    FATHOM_ASSIGN_OR_RETURN(
-        record, ReadSpoolRecord(spool->metadata(), spool->summary()));
-    if (!spool->summary()) {
-      record.stop = spool->last_sealed().value_or(record.start);
-    }
+absl::StatusOr<ScanRecord> ReadPartial(const std::string& dataset) {
+  auto opened = SpoolReader::Open(SpoolPath(dataset));
+  if (absl::IsNotFound(opened.status())) {
+    return absl::NotFoundError(
+        absl::StrCat(SpoolPath(dataset), ": not there; nothing to recover"));
   }
+  FATHOM_ASSIGN_OR_RETURN(const auto spool, std::move(opened));
+  FATHOM_ASSIGN_OR_RETURN(ScanRecord record,
+                          ReadSpoolRecord(spool->metadata(), spool->summary()));
+  if (spool->summary()) return record;
+  record.stop = spool->last_sealed().value_or(record.start);
+  for (const SpoolReader::Note& note : spool->notes()) {
+    if (note.kind != FrameKind::kResume) continue;
+    FATHOM_ASSIGN_OR_RETURN(const ScanMark mark, ReadMarkAt(*spool, note));
+    record.resumed = mark.resumed;
+  }
+  return record;
+}
+
+absl::StatusOr<ScanRecord> RecoverDataset(const std::string& dataset) {
+  FATHOM_ASSIGN_OR_RETURN(ScanRecord record, ReadPartial(dataset));
   FATHOM_RETURN_IF_ERROR(FinishDataset(dataset, record));
   return record;
 }

@@ -17,6 +17,12 @@ std::string SpoolPath(const std::string& dataset);
 // Fails if a dataset, or what an earlier scan left of one, is in the way.
 absl::Status CheckNothingThere(const std::string& dataset);
 
+// What a scan that left no dataset, and does not run, has left of itself.
+absl::StatusOr<ScanRecord> ReadPartial(const std::string& dataset);
+
+// Fails if there is nothing to go on with, or the dataset is there already.
+absl::Status CheckResumable(const std::string& dataset);
+
 // Makes the dataset of the closed spool and removes the spool. `record` says
 // what is known of the scan; what only the spool can tell is filled in.
 absl::Status FinishDataset(const std::string& dataset, ScanRecord& record);

@@ -40,10 +40,15 @@ Lane::Lane(Parts parts)
       prober_({*parts_.strategy, parts_.codec, parts_.backend.tx(parts_.index),
                parts_.forbidden}),
       receiver_({parts_.backend, parts_.codec, parts_.backend.rx(parts_.index),
-                 SinksOf(parts_)}) {}
+                 SinksOf(parts_), parts_.shard}) {}
 
 Nanos Lane::SendSome() {
   const Instant now = parts_.backend.Now();
+  if (parts_.journal != nullptr) {
+    const Nanos guard = parts_.journal->Tend(now, prober_.sent().value(),
+                                             prober_.withheld().value());
+    if (guard > Nanos(0)) return guard;
+  }
   const uint64_t rate = rate_.load(std::memory_order_relaxed);
   if (rate != parts_.pacer.rate()) parts_.pacer.SetRate(rate, now);
   const uint64_t allowed = parts_.pacer.Allowed(now);
@@ -57,6 +62,7 @@ Nanos Lane::SendSome() {
   parts_.pacer.Take(*sent);
   planned_.store(parts_.strategy->planned(), std::memory_order_relaxed);
   if (parts_.strategy->done()) {
+    FinishJournalAt(now);
     sending_done_ = true;
     return kAttention;
   }
@@ -73,6 +79,31 @@ void Lane::SendAll(const std::stop_token& stop) {
   }
   Drain();
   sending_done_ = true;
+}
+
+void Lane::HearLate() {
+  if (parts_.journal == nullptr || !parts_.strategy->observes() ||
+      parts_.strategy->done()) {
+    return;
+  }
+  for (auto replies = parts_.feedback.Take(parts_.index); !replies.empty();
+       replies = parts_.feedback.Take(parts_.index)) {
+    parts_.journal->Observe(replies);
+  }
+  parts_.journal->Tend(parts_.backend.Now(), prober_.sent().value(),
+                       prober_.withheld().value());
+}
+
+void Lane::FinishJournal() {
+  if (parts_.strategy->done()) return;  // Then it has been ended.
+  HearLate();
+  FinishJournalAt(parts_.backend.Now());
+}
+
+void Lane::FinishJournalAt(Instant now) {
+  if (parts_.journal == nullptr) return;
+  parts_.journal->Finish(now, prober_.sent().value(),
+                         prober_.withheld().value());
 }
 
 void Lane::Drain() {

@@ -14,6 +14,7 @@
 #include "fathom/reply_sink.h"
 #include "fathom/strategy.h"
 #include "src/engine/feedback.h"
+#include "src/engine/journal.h"
 #include "src/engine/prober.h"
 #include "src/engine/receiver.h"
 #include "src/schedule/pacer.h"
@@ -38,6 +39,9 @@ class Lane {
     Pacer pacer;
     Feedback& feedback;
     std::vector<ReplySink*> sinks;  // Of what the lane hears.
+    // The strategy, if it is one that is written down.
+    Journal* journal = nullptr;
+    Shard shard{};
   };
 
   explicit Lane(Parts parts);
@@ -52,6 +56,13 @@ class Lane {
   // Sends what is due, unless `stop`, then hears until more is due, at most
   // `patience`.
   void TakeTurn(bool stop, Nanos patience);
+
+  // Tells the journal of replies that came since sending ended.
+  // REQUIRES, of this and the next: nobody is sending.
+  void HearLate();
+
+  // Ends the journal of this run.
+  void FinishJournal();
 
   // Waits until the frames that were sent have left.
   void Drain();
@@ -74,6 +85,7 @@ class Lane {
  private:
   // Sends one batch if any is due; returns how long nothing will be due.
   Nanos SendSome();
+  void FinishJournalAt(Instant now);
   void Fail(const absl::Status& status);
 
   Parts parts_;

@@ -127,16 +127,6 @@ Json SecondLookOf(const ScanCounts& counts) {
   return passes;
 }
 
-void ReadSecondLook(const Json& json, ScanCounts& counts) {
-  for (const Json& pass : json) {
-    counts.second_look.push_back(
-        {.name = pass.at("pass").get<std::string>(),
-         .planned = pass.at("planned").get<uint64_t>(),
-         .sent = pass.at("sent").get<uint64_t>(),
-         .left_out = pass.at("left_out").get<uint64_t>()});
-  }
-}
-
 Json OwnCountersOf(const ScanRecord& record) {
   Json own = Json::object();
   if (record.counts) {
@@ -156,41 +146,19 @@ Json Read(const std::string& text) {
   return Json::parse(text, nullptr, /*allow_exceptions=*/false);
 }
 
-int64_t Count(Instant time) { return time.time_since_epoch().count(); }
-
-Instant InstantAt(const Json& json) {
-  return Instant(Nanos(json.get<int64_t>()));
-}
-
-// Reads what MakeSpoolSummary() wrote. Throws where it cannot be that.
-void AddSummary(const Json& json, ScanRecord& record) {
-  const int end = json.at("end").get<int>();
-  if (0 <= end && end <= static_cast<int>(ScanEnd::kLosing)) {
-    record.end = static_cast<ScanEnd>(end);
+Json ResumedOf(const ScanRecord& record) {
+  Json list = Json::array();
+  for (const Resumption& once : record.resumed) {
+    list.push_back(
+        {{"at", TimeText(once.at)}, {"sent_again", once.sent_again}});
   }
-  record.trouble = json.at("trouble").get<std::string>();
-  record.sending_end = InstantAt(json.at("sending_end_ns"));
-  record.stop = InstantAt(json.at("stop_ns"));
-  ScanCounts& counts = record.counts.emplace();
-  json.at("planned").get_to(counts.planned);
-  json.at("sent").get_to(counts.sent);
-  json.at("withheld").get_to(counts.withheld);
-  json.at("feedback_dropped").get_to(counts.feedback_dropped);
-  json.at("spool_lost").get_to(counts.spool_lost);
-  json.at("verdicts").get_to(counts.verdicts);
-  json.at("lowest_pps").get_to(counts.lowest_pps);
-  json.at("lossy_windows").get_to(counts.lossy_windows);
-  json.at("rx_dropped").get_to(counts.backend.rx_dropped);
-  json.at("host_dropped").get_to(counts.backend.host_dropped);
-  json.at("tx_failed").get_to(counts.backend.tx_failed);
-  json.at("own").get_to(counts.backend.own);
-  ReadSecondLook(json.at("second_look"), counts);
+  return list;
 }
 
 }  // namespace
 
 std::string MakeManifest(const ScanRecord& record) {
-  const Json manifest = {
+  Json manifest = {
       {"format", "fathom dataset 1"},
       {"tool", {{"name", "fathom"}, {"version", FATHOM_VERSION}}},
       {"end", kScanEndNames[static_cast<size_t>(record.end)]},
@@ -199,6 +167,8 @@ std::string MakeManifest(const ScanRecord& record) {
       {"sending_end", record.sending_end ? Json(TimeText(*record.sending_end))
                                          : Json(nullptr)},
       {"stop", TimeText(record.stop)},
+      {"resumed", ResumedOf(record)},
+      {"vantage", record.vantage},
       {"probes", ProbesOf(record)},
       {"replies", RepliesOf(record)},
       {"losses", LossesOf(record)},
@@ -209,58 +179,11 @@ std::string MakeManifest(const ScanRecord& record) {
       {"backend", OwnCountersOf(record)},
       {"configuration", Read(record.configuration)},
   };
+  if (record.shard.count > 1) {
+    manifest["shard"] = {{"number", record.shard.index + 1},
+                         {"of", record.shard.count}};
+  }
   return Write(manifest);
-}
-
-std::string MakeSpoolMetadata(const ScanRecord& record) {
-  return Write({{"configuration", Read(record.configuration)},
-                {"verify", record.verify},
-                {"start_ns", Count(record.start)}});
-}
-
-std::string MakeSpoolSummary(const ScanRecord& record) {
-  const ScanCounts& counts = *record.counts;
-  Json own = Json::array();
-  for (const auto& [name, value] : counts.backend.own) {
-    own.push_back({name, value});
-  }
-  return Write({{"end", static_cast<int>(record.end)},
-                {"trouble", record.trouble},
-                {"sending_end_ns", Count(*record.sending_end)},
-                {"stop_ns", Count(record.stop)},
-                {"planned", counts.planned},
-                {"sent", counts.sent},
-                {"withheld", counts.withheld},
-                {"feedback_dropped", counts.feedback_dropped},
-                {"spool_lost", counts.spool_lost},
-                {"verdicts", counts.verdicts},
-                {"lowest_pps", counts.lowest_pps},
-                {"lossy_windows", counts.lossy_windows},
-                {"rx_dropped", counts.backend.rx_dropped},
-                {"host_dropped", counts.backend.host_dropped},
-                {"tx_failed", counts.backend.tx_failed},
-                {"own", std::move(own)},
-                {"second_look", SecondLookOf(counts)}});
-}
-
-absl::StatusOr<ScanRecord> ReadSpoolRecord(
-    const std::string& metadata, const std::optional<std::string>& summary) {
-  ScanRecord record;
-  const Json json = Read(metadata);
-  // The spool has checked that the bytes are those that were written, so what
-  // does not fit is another version's. JSON's accessors throw on that.
-  try {
-    record.configuration = json.at("configuration").dump();
-    record.verify = json.at("verify").get<bool>();
-    record.start = InstantAt(json.at("start_ns"));
-    record.end = ScanEnd::kRecovered;
-    if (summary) AddSummary(Read(*summary), record);
-  } catch (const Json::exception& error) {
-    return absl::DataLossError(
-        std::string("the spool does not say what scan it is of: ") +
-        error.what());
-  }
-  return record;
 }
 
 }  // namespace fathom

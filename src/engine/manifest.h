@@ -1,12 +1,16 @@
 #ifndef FATHOM_SRC_ENGINE_MANIFEST_H_
 #define FATHOM_SRC_ENGINE_MANIFEST_H_
 
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "fathom/probe.h"
 #include "src/engine/scan.h"
+#include "src/net/prefix_set.h"
 
 namespace fathom {
 
@@ -28,21 +32,15 @@ struct ScanRecord {
   std::optional<ScanCounts> counts{};  // Likewise.
   LinkStats links{};
   uint64_t damaged_bytes = 0;  // Of the spool, lost by a crash.
+  std::string vantage{};
+  Shard shard{};
+  std::vector<Resumption> resumed{};
+  // What goes into the spool for a scan that is resumed.
+  size_t lanes = 1;
+  PrefixSet forbidden{};
 };
 
 std::string MakeManifest(const ScanRecord& record);
-
-// What a spool keeps from its start for whoever recovers it.
-std::string MakeSpoolMetadata(const ScanRecord& record);
-
-// What a spool is given at its end: how the scan ended, when, and its counts.
-// REQUIRES: record.counts and record.sending_end are there.
-std::string MakeSpoolSummary(const ScanRecord& record);
-
-// The record of a scan that is known by its spool: from the metadata, and from
-// the summary if the scan lived to write one. The rest stays at its default.
-absl::StatusOr<ScanRecord> ReadSpoolRecord(
-    const std::string& metadata, const std::optional<std::string>& summary);
 
 }  // namespace fathom
 

@@ -11,6 +11,7 @@
 #include "fathom/probe_codec.h"
 #include "fathom/reply_sink.h"
 #include "src/base/counter.h"
+#include "src/schedule/targets.h"
 
 namespace fathom {
 
@@ -26,6 +27,8 @@ class Receiver {
     const ProbeCodec& codec;
     RxQueue& rx;
     std::vector<ReplySink*> sinks;
+    // Answers to probes of other shards, which have the same key, are foreign.
+    Shard shard{};
   };
 
   explicit Receiver(Parts parts) : parts_(std::move(parts)) {}
@@ -45,7 +48,12 @@ class Receiver {
         __builtin_prefetch(next);
         __builtin_prefetch(next + 64);
       }
-      const Verdict verdict = parts_.codec.Decode(frame, replies_[count]);
+      Verdict verdict = parts_.codec.Decode(frame, replies_[count]);
+      if (verdict == Verdict::kReply && parts_.shard.count > 1 &&
+          ShardOf(replies_[count].probe.target, parts_.shard.count) !=
+              parts_.shard.index) {
+        verdict = Verdict::kForeign;
+      }
       verdicts_[static_cast<size_t>(verdict)].Add(1);
       count += verdict == Verdict::kReply ? 1 : 0;
     }

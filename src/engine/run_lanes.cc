@@ -50,6 +50,10 @@ class Run {
   void WatchNowAndThen(bool cooling_down);
   // Shares the rate among the lanes that have something to send.
   void DealRate(uint64_t pps);
+  // Has the lanes' journals hear of what comes in the cooldown.
+  void HearLate() {
+    for (const auto& lane : lanes_) lane->HearLate();
+  }
   // Notes that nothing more will be sent.
   void EndSending() { outcome_.sending_end = backend_.Now(); }
   bool SendingDone() const {
@@ -132,8 +136,10 @@ RunOutcome Run::OnThreads() {
   const Instant end = outcome_.sending_end + options_.cooldown;
   while (!InTrouble() && backend_.Now() < end) {
     Watch(true);
+    HearLate();
     std::this_thread::sleep_for(std::min(kWatch, end - backend_.Now()));
   }
+  for (const auto& lane : lanes_) lane->FinishJournal();
   Watch(true);
   return outcome_;
 }
@@ -161,7 +167,9 @@ RunOutcome Run::InTurns() {
   const Instant end = outcome_.sending_end + options_.cooldown;
   while (!InTrouble() && backend_.Now() < end) {
     take_turns(true, end - backend_.Now());
+    HearLate();
   }
+  for (const auto& lane : lanes_) lane->FinishJournal();
   Watch(true);
   return outcome_;
 }

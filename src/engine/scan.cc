@@ -12,19 +12,38 @@
 #include "fathom/strategy.h"
 #include "src/base/hash.h"
 #include "src/base/status_macros.h"
+#include "src/engine/ask_again.h"
 #include "src/engine/discovery.h"
 #include "src/engine/finish.h"
 #include "src/engine/lane.h"
 #include "src/engine/manifest.h"
 #include "src/engine/passes.h"
 #include "src/engine/run_lanes.h"
+#include "src/engine/scan_log.h"
 #include "src/engine/setup.h"
-#include "src/links/reply_spool.h"
-#include "src/links/spool_reader.h"
+#include "src/engine/spool_record.h"
 #include "src/schedule/targets.h"
 
 namespace fathom {
 namespace {
+
+// Adds what earlier runs of the scan lost and counted besides probes.
+void AddRunsBefore(const ScanCounts& before, ScanCounts& counts) {
+  counts.feedback_dropped += before.feedback_dropped;
+  counts.spool_lost += before.spool_lost;
+  counts.backend.rx_dropped += before.backend.rx_dropped;
+  counts.backend.host_dropped += before.backend.host_dropped;
+  counts.backend.tx_failed += before.backend.tx_failed;
+  for (auto& [name, value] : counts.backend.own) {
+    for (const auto& [same, earlier] : before.backend.own) {
+      if (same == name) value += earlier;
+    }
+  }
+  if (before.lowest_pps != 0) {
+    counts.lowest_pps = std::min(counts.lowest_pps, before.lowest_pps);
+  }
+  counts.lossy_windows += before.lossy_windows;
+}
 
 // A scan while it runs: the parts, and what joins them.
 class Scan {
@@ -51,17 +70,19 @@ class Scan {
            (options_.max_ttl.value() - options_.min_ttl.value() + 1U);
   }
   absl::Status OpenCodec(uint16_t flows);
-  absl::Status OpenSpool();
   absl::Status OpenLanes(const StrategyModule& module);
-  void OpenLane(std::unique_ptr<Strategy> strategy);
+  absl::Status OpenLane(std::unique_ptr<Strategy> strategy);
   // Gives the lanes questions to ask instead of what they did before.
-  void ReopenLanes(Questions questions, int times);
+  absl::Status ReopenLanes(Questions questions, int times);
   LaneCounts Total() const;
   RunOutcome RunPasses(const ScanControl& control);
   // False if nothing more is to be sent.
-  bool RunSecondPass(const Pass& pass, const ScanControl& control,
-                     RunOutcome& outcome);
-  absl::StatusOr<Look> TakeLook(const Pass& pass);
+  bool RunSecondPass(uint32_t number, const Pass& pass,
+                     const ScanControl& control, RunOutcome& outcome);
+  absl::Status OpenSecondPass(uint32_t number, const Pass& pass);
+  ScanRecord RecordOf(const ScanResult& result) const;
+  // A lane that only hears.
+  void OpenEar();
   ScanProgress Progress(bool cooling_down) const;
   void Watch(const ScanControl& control, bool cooling_down);
   RunOptions OptionsOfRun(const ScanControl& control, Nanos cooldown);
@@ -77,7 +98,7 @@ class Scan {
   LossWatch loss_;
   Instant start_;
   std::unique_ptr<ProbeCodec> codec_;
-  std::unique_ptr<ReplySpool> spool_;
+  std::unique_ptr<ScanLog> log_;
   std::vector<std::unique_ptr<Lane>> lanes_;
   LaneCounts past_;  // Of the passes before this one.
   std::vector<PassCounts> second_look_;
@@ -94,8 +115,18 @@ absl::Status Scan::Open() {
   FATHOM_ASSIGN_OR_RETURN(const StrategyModule strategy,
                           Register<StrategyModule>::Find(options_.strategy));
   FATHOM_RETURN_IF_ERROR(OpenCodec(strategy.flows));
-  FATHOM_RETURN_IF_ERROR(OpenSpool());
-  return OpenLanes(strategy);
+  FATHOM_ASSIGN_OR_RETURN(log_, ScanLog::Open({.options = options_,
+                                               .targets = targets_,
+                                               .forbidden = forbidden_,
+                                               .lanes = backend_.lanes(),
+                                               .start = start_}));
+  const ScanCounts& before = log_->before();
+  past_ = {.planned = before.planned,
+           .sent = before.sent,
+           .withheld = before.withheld,
+           .verdicts = before.verdicts};
+  second_look_ = before.second_look;
+  return log_->first_pass() == 0 ? OpenLanes(strategy) : absl::OkStatus();
 }
 
 absl::Status Scan::OpenCodec(uint16_t flows) {
@@ -116,56 +147,64 @@ absl::Status Scan::OpenLanes(const StrategyModule& module) {
     options.router_pps =
         std::max<uint64_t>(1, options.router_pps / backend_.lanes());
   }
+  // As it was when the scan began: what was forbidden since is withheld.
   options.allowed = [this](const IpAddress& address) {
-    return !forbidden_.Contains(address);
+    return !log_->forbidden().Contains(address);
   };
   for (size_t i = 0; i < backend_.lanes(); ++i) {
     FATHOM_ASSIGN_OR_RETURN(
         auto strategy,
         module.make(dealt_.empty() ? targets_ : dealt_[i], options));
-    OpenLane(std::move(strategy));
+    FATHOM_RETURN_IF_ERROR(OpenLane(std::move(strategy)));
   }
   return absl::OkStatus();
 }
 
-absl::Status Scan::OpenSpool() {
-  std::error_code error;
-  std::filesystem::create_directory(PartialPath(options_.dataset), error);
-  if (error) {
-    return absl::ErrnoToStatus(
-        error.value(),
-        absl::StrCat("make directory ", PartialPath(options_.dataset)));
-  }
-  const SpoolOptions options =
-      SpoolOptionsOf(options_, targets_, backend_.lanes(), start_);
-  FATHOM_ASSIGN_OR_RETURN(
-      spool_, ReplySpool::Create(SpoolPath(options_.dataset), options));
-  return absl::OkStatus();
-}
-
-void Scan::OpenLane(std::unique_ptr<Strategy> strategy) {
+absl::Status Scan::OpenLane(std::unique_ptr<Strategy> strategy) {
   const size_t index = lanes_.size();
   const uint64_t pps = std::max<uint64_t>(1, loss_.pps() / backend_.lanes());
+  const Instant now = backend_.Now();
+  FATHOM_ASSIGN_OR_RETURN(auto journal,
+                          log_->Keep(std::move(strategy), index, now));
+  Journal* const written = journal.get();
   lanes_.push_back(std::make_unique<Lane>(
       Lane::Parts{.backend = backend_,
                   .index = index,
                   .codec = *codec_,
                   .forbidden = forbidden_,
-                  .strategy = std::move(strategy),
-                  .pacer = Pacer(pps, backend_.Now()),
+                  .strategy = std::move(journal),
+                  .pacer = Pacer(pps, now),
                   .feedback = feedback_,
-                  .sinks = {&spool_->inlet(index), &discovery_}}));
+                  .sinks = {&log_->spool().inlet(index), &discovery_},
+                  .journal = written,
+                  .shard = options_.shard}));
+  return absl::OkStatus();
 }
 
-void Scan::ReopenLanes(Questions questions, int times) {
+absl::Status Scan::ReopenLanes(Questions questions, int times) {
   past_.Add(lanes_);
   lanes_.clear();
   const uint64_t seed =
       Derive(options_.seed, kSeedSecondLook + second_look_.size());
   for (auto& strategy :
        AskInLanes(std::move(questions), times, seed, backend_.lanes())) {
-    OpenLane(std::move(strategy));
+    FATHOM_RETURN_IF_ERROR(OpenLane(std::move(strategy)));
   }
+  return absl::OkStatus();
+}
+
+void Scan::OpenEar() {
+  const size_t index = lanes_.size();
+  lanes_.push_back(std::make_unique<Lane>(
+      Lane::Parts{.backend = backend_,
+                  .index = index,
+                  .codec = *codec_,
+                  .forbidden = forbidden_,
+                  .strategy = std::make_unique<AskAgain>(Questions(), 0, 0),
+                  .pacer = Pacer(1, backend_.Now()),
+                  .feedback = feedback_,
+                  .sinks = {&log_->spool().inlet(index), &discovery_},
+                  .shard = options_.shard}));
 }
 
 LaneCounts Scan::Total() const {
@@ -184,33 +223,39 @@ ScanProgress Scan::Progress(bool cooling_down) const {
                         .queue_dropped = backend.rx_dropped,
                         .host_dropped = backend.host_dropped,
                         .unsent = backend.tx_failed,
-                        .spool_lost = spool_->counters().lost,
+                        .spool_lost = log_->spool().counters().lost,
                         .cooling_down = cooling_down};
   if (loss_.pps() < options_.pps) progress.slowed_to = loss_.pps();
   const LaneCounts total = Total();
   progress.planned = total.planned;
   progress.sent = total.sent;
-  progress.replies = total.verdicts[static_cast<size_t>(Verdict::kReply)];
+  constexpr auto kHeard = static_cast<size_t>(Verdict::kReply);
+  progress.replies = total.verdicts[kHeard];
+  progress.sent_before = log_->before().sent;
+  progress.replies_before = log_->before().verdicts[kHeard];
   return progress;
 }
 
 ScanCounts Scan::Counts() const {
   const LaneCounts total = Total();
-  return {.planned = total.planned,
-          .sent = total.sent,
-          .withheld = total.withheld,
-          .feedback_dropped = feedback_.dropped(),
-          .spool_lost = spool_->counters().lost,
-          .verdicts = total.verdicts,
-          .backend = backend_.counters(),
-          .lowest_pps = loss_.lowest_pps(),
-          .lossy_windows = loss_.lossy_windows(),
-          .second_look = second_look_};
+  ScanCounts counts = {.planned = total.planned,
+                       .sent = total.sent,
+                       .withheld = total.withheld,
+                       .feedback_dropped = feedback_.dropped(),
+                       .spool_lost = log_->spool().counters().lost,
+                       .verdicts = total.verdicts,
+                       .backend = backend_.counters(),
+                       .lowest_pps = loss_.lowest_pps(),
+                       .lossy_windows = loss_.lossy_windows(),
+                       .second_look = second_look_};
+  if (options_.resume) AddRunsBefore(log_->before(), counts);
+  return counts;
 }
 
 void Scan::Watch(const ScanControl& control, bool cooling_down) {
   const ScanProgress progress = Progress(cooling_down && !settling_);
   loss_.Update(progress.now, Total().packets, progress.dropped);
+  log_->Note(progress.now, cooling_down, [this] { return Counts(); });
   if (control.progress) control.progress(progress);
 }
 
@@ -221,35 +266,40 @@ RunOptions Scan::OptionsOfRun(const ScanControl& control, Nanos cooldown) {
           .stop = control.stop,
           .in_turns = lanes_.size() == 1 && OneProcessor(options_.processors),
           .processors = options_.processors,
-          .health = [this] { return spool_->status(); },
+          .health = [this] { return log_->spool().status(); },
           .pps = [this] { return loss_.pps(); },
           .losing = [this] { return loss_.must_stop(); },
           .progress = [this, &control](
                           bool cooling_down) { Watch(control, cooling_down); }};
 }
 
-absl::StatusOr<Look> Scan::TakeLook(const Pass& pass) {
-  FATHOM_RETURN_IF_ERROR(spool_->Flush(backend_.Now()));
-  FATHOM_ASSIGN_OR_RETURN(const auto spool,
-                          SpoolReader::OpenBeside(SpoolPath(options_.dataset)));
-  return pass.look(*spool, pass.options);
+absl::Status Scan::OpenSecondPass(uint32_t number, const Pass& pass) {
+  const Instant now = backend_.Now();
+  FATHOM_RETURN_IF_ERROR(log_->spool().Flush(now));
+  log_->BeginPass(number, now, Counts());
+  FATHOM_ASSIGN_OR_RETURN(const auto spool, log_->ReadBeside(now));
+  FATHOM_ASSIGN_OR_RETURN(Look look, pass.look(*spool, pass.options));
+  const uint64_t planned = Total().planned;
+  FATHOM_RETURN_IF_ERROR(ReopenLanes(std::move(look.questions), pass.times));
+  second_look_.push_back({.name = pass.name,
+                          .planned = Total().planned - planned,
+                          .left_out = look.left_out});
+  return absl::OkStatus();
 }
 
-bool Scan::RunSecondPass(const Pass& pass, const ScanControl& control,
-                         RunOutcome& outcome) {
-  auto look = TakeLook(pass);
-  if (!look.ok()) {
+bool Scan::RunSecondPass(uint32_t number, const Pass& pass,
+                         const ScanControl& control, RunOutcome& outcome) {
+  const uint64_t sent =
+      number == log_->first_pass() ? log_->sent_before_pass() : Total().sent;
+  const absl::Status opened = OpenSecondPass(number, pass);
+  if (!opened.ok()) {
     outcome.end = ScanEnd::kTrouble;
-    outcome.trouble.Update(look.status());
+    outcome.trouble.Update(opened);
     return false;
   }
-  ReopenLanes(std::move(look->questions), pass.times);
-  second_look_.push_back({.name = pass.name, .left_out = look->left_out});
-  const Nanos settle = std::min(options_.cooldown, kSettle);
-  const uint64_t sent = past_.sent;
   PassCounts& counts = second_look_.back();
-  counts.planned = Total().planned - past_.planned;
   if (counts.planned == 0) return true;
+  const Nanos settle = std::min(options_.cooldown, kSettle);
   outcome = RunLanes(backend_, lanes_, OptionsOfRun(control, settle));
   counts.sent = Total().sent - sent;
   return outcome.end == ScanEnd::kDone;
@@ -262,16 +312,23 @@ RunOutcome Scan::RunPasses(const ScanControl& control) {
     return RunLanes(backend_, lanes_, OptionsOfRun(control, options_.cooldown));
   }
   settling_ = true;
-  RunOutcome outcome =
-      RunLanes(backend_, lanes_, OptionsOfRun(control, settle));
+  RunOutcome outcome;
+  if (log_->first_pass() == 0) {
+    outcome = RunLanes(backend_, lanes_, OptionsOfRun(control, settle));
+  } else {
+    outcome.sending_end = start_;
+  }
   bool more = outcome.end == ScanEnd::kDone;
-  for (const Pass& pass : passes) {
-    if (more) more = RunSecondPass(pass, control, outcome);
+  for (uint32_t i = 0; i < passes.size(); ++i) {
+    if (i + 1 < log_->first_pass()) continue;
+    if (more) more = RunSecondPass(i + 1, passes[i], control, outcome);
   }
   settling_ = false;
   if (!outcome.trouble.ok()) return outcome;
   // There may still be late replies; nothing more is sent.
-  ReopenLanes({}, 0);
+  past_.Add(lanes_);
+  lanes_.clear();
+  for (size_t i = 0; i < backend_.lanes(); ++i) OpenEar();
   const RunOutcome heard = RunLanes(
       backend_, lanes_, OptionsOfRun(control, options_.cooldown - settle));
   if (!heard.trouble.ok()) {
@@ -281,32 +338,41 @@ RunOutcome Scan::RunPasses(const ScanControl& control) {
   return outcome;
 }
 
+ScanRecord Scan::RecordOf(const ScanResult& result) const {
+  return {.end = result.end,
+          .trouble = std::string(result.trouble.message()),
+          .configuration = log_->configuration(),
+          .verify = options_.verify > 0,
+          .start = result.start,
+          .sending_end = result.sending_end,
+          .stop = result.stop,
+          .counts = result.counts,
+          .vantage = options_.vantage,
+          .shard = options_.shard,
+          .resumed = result.resumed};
+}
+
 absl::StatusOr<ScanResult> Scan::Run(const ScanControl& control) {
   const RunOutcome outcome = RunPasses(control);
   ScanResult result{.end = outcome.end,
                     .trouble = outcome.trouble,
-                    .start = start_,
+                    .start = log_->scan_start(),
                     .sending_end = outcome.sending_end,
-                    .stop = backend_.Now()};
-  ScanRecord record{.end = result.end,
-                    .trouble = std::string(result.trouble.message()),
-                    .configuration = options_.configuration,
-                    .verify = options_.verify > 0,
-                    .start = result.start,
-                    .sending_end = result.sending_end,
-                    .stop = result.stop,
-                    .counts = Counts()};
+                    .stop = backend_.Now(),
+                    .counts = Counts(),
+                    .resumed = log_->resumed()};
   const absl::Status closed =
-      spool_->Close(result.stop, MakeSpoolSummary(record));
+      log_->spool().Close(result.stop, MakeSpoolSummary(RecordOf(result)));
   if (!closed.ok()) {
-    result.end = record.end = ScanEnd::kTrouble;
+    result.end = ScanEnd::kTrouble;
     result.trouble.Update(closed);
-    record.trouble = std::string(result.trouble.message());
   }
   // Closing may have lost replies to a failing disk.
   result.counts = Counts();
-  record.counts = result.counts;
-  spool_.reset();
+  ScanRecord record = RecordOf(result);
+  log_.reset();
+  // What ended early may go on.
+  if (result.end != ScanEnd::kDone) return result;
   const absl::Status finished = FinishDataset(options_.dataset, record);
   if (!finished.ok()) {
     return absl::Status(
@@ -326,7 +392,8 @@ absl::StatusOr<ScanResult> RunScan(Backend& backend, const TargetSet& targets,
                                    const PrefixSet& forbidden,
                                    const ScanOptions& options,
                                    const ScanControl& control) {
-  FATHOM_RETURN_IF_ERROR(CheckNothingThere(options.dataset));
+  FATHOM_RETURN_IF_ERROR(options.resume ? CheckResumable(options.dataset)
+                                        : CheckNothingThere(options.dataset));
   if (!targets.empty() && targets.family() != backend.source().family()) {
     const bool ipv4 = targets.family() == Family::kIpv4;
     return absl::InvalidArgumentError(absl::StrCat(
@@ -335,39 +402,13 @@ absl::StatusOr<ScanResult> RunScan(Backend& backend, const TargetSet& targets,
   }
   Scan scan(backend, targets, forbidden, options);
   if (const absl::Status opened = scan.Open(); !opened.ok()) {
+    if (options.resume) return opened;
     // Nothing has been heard, so nothing is lost.
     std::error_code ignored;
     std::filesystem::remove_all(PartialPath(options.dataset), ignored);
     return opened;
   }
   return scan.Run(control);
-}
-
-absl::StatusOr<ScanPlan> PlanScan(const TargetSet& targets,
-                                  const ScanOptions& options,
-                                  size_t link_header) {
-  FATHOM_ASSIGN_OR_RETURN(const StrategyModule strategy_module,
-                          Register<StrategyModule>::Find(options.strategy));
-  FATHOM_ASSIGN_OR_RETURN(
-      const auto strategy,
-      strategy_module.make(targets, StrategyOptionsOf(options)));
-  FATHOM_ASSIGN_OR_RETURN(const CodecModule codec_module,
-                          Register<CodecModule>::Find(options.protocol));
-  CodecOptions codec_options = CodecOptionsOf(options, strategy_module.flows);
-  // Any; sizes are the same for all.
-  codec_options.source = targets.family() == Family::kIpv4
-                             ? IpAddress::V4(0)
-                             : IpAddress::V6(0, 1);
-  FATHOM_ASSIGN_OR_RETURN(const auto codec, codec_module.make(codec_options));
-  const uint64_t probes = strategy->planned();
-  const double seconds =
-      static_cast<double>(probes) / static_cast<double>(options.pps);
-  return ScanPlan{.probes = probes,
-                  .exact = !strategy->observes(),
-                  .bytes = probes * (codec->probe_size() + link_header),
-                  .duration = options.cooldown +
-                              std::chrono::duration_cast<Nanos>(
-                                  std::chrono::duration<double>(seconds))};
 }
 
 }  // namespace fathom

@@ -17,18 +17,24 @@
 #include "src/engine/loss_watch.h"
 #include "src/links/link_builder.h"
 #include "src/net/prefix_set.h"
+#include "src/schedule/targets.h"
 
 namespace fathom {
 
 // The front door of the library: one scan, from targets to a dataset.
 //
-// Replies go to a spool in NAME.partial while the scan runs; as it ends the
-// spool becomes the dataset NAME and is removed. A scan that is killed leaves
-// the spool, and RecoverDataset() (src/engine/finish.h) makes the dataset of
-// it.
+// Replies go to a spool in NAME.partial while the scan runs; once all is sent
+// and heard the spool becomes the dataset NAME and is removed. A scan that ends
+// before that, be it killed, leaves the spool: with ScanOptions::resume it goes
+// on, and RecoverDataset() (src/engine/finish.h) makes the dataset of what it
+// has.
 
 struct ScanOptions {
   std::string dataset{};  // The directory to make. Nothing may be there yet.
+  // Go on with the scan that left NAME.partial. Targets and options must be
+  // those that it had; only rate, cooldown, limits and what else decides no
+  // probe may differ, and more may be forbidden.
+  bool resume = false;
   std::string strategy = "sweep";
   std::string protocol = "icmp";
   uint64_t pps = 1000;  // Probes a second, over all lanes.
@@ -55,6 +61,9 @@ struct ScanOptions {
   // The processors that the lanes' threads keep to, in turn; empty: any.
   std::vector<int> processors{};
   std::string contact{};
+  std::string vantage{};  // Where the scan is made; for the manifest.
+  // The targets are this part's. What answers probes of others is foreign.
+  Shard shard{};
   // What the manifest says under "configuration": a JSON object.
   std::string configuration = "{}";
 };
@@ -66,6 +75,9 @@ struct ScanProgress {
   uint64_t planned = 0;
   uint64_t sent = 0;
   uint64_t replies = 0;
+  // Of these, by runs before this one, which `start` is of.
+  uint64_t sent_before = 0;
+  uint64_t replies_before = 0;
   uint64_t interfaces = 0;  // About: see src/engine/discovery.h.
   uint64_t links = 0;       // Likewise.
   // Packets lost between the device and us, and where. Then probes that never
@@ -80,7 +92,7 @@ struct ScanProgress {
 };
 
 struct ScanControl {
-  std::stop_token stop{};  // Ends sending; the dataset is made all the same.
+  std::stop_token stop{};  // Ends sending; what is under way is still heard.
   // Called on the thread of RunScan() several times a second, if given.
   std::function<void(const ScanProgress&)> progress{};
 };
@@ -107,6 +119,16 @@ struct PassCounts {
   friend bool operator==(const PassCounts&, const PassCounts&) = default;
 };
 
+// That a scan went on after it had stopped, and how many probes, as far as is
+// known, were sent again since answers to them may have been lost. Those are
+// counted once in ScanCounts.
+struct Resumption {
+  Instant at{};
+  uint64_t sent_again = 0;
+
+  friend bool operator==(const Resumption&, const Resumption&) = default;
+};
+
 struct ScanCounts {
   uint64_t planned = 0;
   uint64_t sent = 0;
@@ -128,14 +150,18 @@ struct ScanResult {
   Instant stop{};
   ScanCounts counts{};
   LinkStats links{};
-  std::string manifest{};  // As it stands in the dataset.
+  std::vector<Resumption> resumed{};
+  // As it stands in the dataset; empty if the scan ended early, and so can be
+  // resumed.
+  std::string manifest{};
 };
 
-// Scans `targets` through `backend` and makes the dataset. `forbidden` is
-// checked once more just before the wire.
+// Scans `targets` through `backend` and, if the scan is done, makes the
+// dataset. `forbidden` is checked once more just before the wire.
 //
-// Where the result has trouble, the dataset holds what was heard before it. A
-// non-OK status means that there is no dataset; it says what is left.
+// A scan that ended otherwise leaves what it has heard in NAME.partial. A
+// non-OK status means that the scan did not begin, or that no dataset could be
+// made; it says what is left.
 absl::StatusOr<ScanResult> RunScan(Backend& backend, const TargetSet& targets,
                                    const PrefixSet& forbidden,
                                    const ScanOptions& options,

@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "src/base/hash.h"
-#include "src/engine/manifest.h"
 
 namespace fathom {
 namespace {
@@ -42,8 +41,7 @@ StrategyOptions StrategyOptionsOf(const ScanOptions& options) {
 }
 
 SpoolOptions SpoolOptionsOf(const ScanOptions& options,
-                            const TargetSet& targets, size_t receivers,
-                            Instant start) {
+                            const TargetSet& targets, size_t receivers) {
   const uint64_t probes =
       targets.size() * options.probes *
       (options.max_ttl.value() - options.min_ttl.value() + 1U);
@@ -55,9 +53,6 @@ SpoolOptions SpoolOptionsOf(const ScanOptions& options,
   // As much memory for many receivers as for one.
   spool.buffer_records =
       std::max<size_t>(kSmallestBuffer, spool.buffer_records / receivers);
-  spool.metadata = MakeSpoolMetadata({.configuration = options.configuration,
-                                      .verify = options.verify > 0,
-                                      .start = start});
   return spool;
 }
 

@@ -27,9 +27,9 @@ CodecOptions CodecOptionsOf(const ScanOptions& options, uint16_t flows);
 
 StrategyOptions StrategyOptionsOf(const ScanOptions& options);
 
+// Without the metadata.
 SpoolOptions SpoolOptionsOf(const ScanOptions& options,
-                            const TargetSet& targets, size_t receivers,
-                            Instant start);
+                            const TargetSet& targets, size_t receivers);
 
 // Whether there is one processor for all threads: then they are in each
 // other's way, and one does better.

@@ -59,6 +59,12 @@ struct LoadedTargets {
 // to 32 while its list grows, and keeps 16.
 absl::StatusOr<LoadedTargets> LoadTargets(const TargetOptions& options);
 
+// One part of a scan that is dealt to several by the blocks of its targets.
+struct Shard {
+  uint64_t index = 0;  // From 0.
+  uint64_t count = 1;
+};
+
 // Whose share of `shards` an address belongs to: even, and a matter of its
 // block alone (see fathom/block.h), so that what shares a path stays together,
 // whoever asks.
