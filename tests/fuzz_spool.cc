@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "src/base/unique_fd.h"
+#include "src/engine/resume.h"
+#include "src/engine/spool_record.h"
 #include "src/links/build_dataset.h"
 #include "src/links/spool_format.h"
 #include "src/links/spool_reader.h"
@@ -46,6 +48,14 @@ void Read(std::span<const std::byte> bytes) {
   const auto reader =
       SpoolReader::Open("/proc/self/fd/" + std::to_string(fd.get()));
   if (!reader.ok()) return;
+  // What does not fit is refused; it must not be more than that.
+  const auto record = ReadSpoolRecord(
+      "{\"configuration\":{},\"verify\":false,"
+      "\"start_ns\":0,\"lanes\":2}",
+      (*reader)->summary());
+  if (record.ok()) {
+    (void)FindResumePoint(**reader, *record, std::chrono::seconds(3));
+  }
   OrderedWriter writer;
   LinkOptions options;
   options.max_bucket_records = 100;
@@ -58,7 +68,7 @@ void ReadAsFrame(std::span<const std::byte> input) {
   AppendHead({.boundaries = {IpAddress::V4(1U << 31)}, .metadata = "{}"}, file);
   const auto payload = input.subspan(4);
   const FrameHeader header = {
-      .kind = static_cast<FrameKind>(std::to_integer<unsigned>(input[0]) % 3),
+      .kind = static_cast<FrameKind>(std::to_integer<unsigned>(input[0]) % 6),
       .bucket = std::to_integer<uint32_t>(input[1]) % 3,
       .records = std::to_integer<uint32_t>(input[2]) << 8 |
                  std::to_integer<uint32_t>(input[3]),

@@ -369,6 +369,30 @@ TEST_F(ResumeTest, LanesGoOnEachFromItsOwnPlace) {
   }
 }
 
+// Shards that run side by side hear each other's answers, as their probes have
+// one key. The targets here are everybody's, so that there are such answers.
+TEST_F(ResumeTest, AnswersToOtherShardsAreForeign) {
+  const TargetSet targets = Targets(500);
+  const Found whole = Whole(targets, {.pps = 50'000, .seed = 7}, UINT64_MAX);
+  std::vector<Row> rows;
+  for (uint64_t i = 0; i < 3; ++i) {
+    ScanOptions options = {.dataset = directory_.Path(absl::StrCat("part", i)),
+                           .pps = 50'000,
+                           .seed = 7,
+                           .shard = {.index = i, .count = 3}};
+    const auto result = Scan(targets, options);
+    ASSERT_TRUE(result.ok()) << result.status();
+    const Found found = Read(options.dataset, *result);
+    rows.insert(rows.end(), found.rows.begin(), found.rows.end());
+    EXPECT_EQ(result->counts.verdicts[static_cast<size_t>(Verdict::kForeign)],
+              whole.rows.size() - found.rows.size());
+    EXPECT_EQ(found.manifest["shard"], Json({{"number", i + 1}, {"of", 3}}));
+  }
+  std::sort(rows.begin(), rows.end());
+  EXPECT_TRUE(rows == whole.rows);
+  EXPECT_FALSE(whole.manifest.contains("shard"));
+}
+
 TEST_F(ResumeTest, GoesOnOnlyWithWhatIsThere) {
   const TargetSet targets = Targets(10);
   ScanOptions options = {

@@ -1,5 +1,6 @@
 // The command: finds out which command is meant and hands over.
 
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <string>
@@ -58,6 +59,8 @@ int Run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // A file that may not grow any more (ulimit -f) is an error like a full disk.
+  std::signal(SIGXFSZ, SIG_IGN);
   try {
     return Run(argc, argv);
   } catch (const std::exception& error) {

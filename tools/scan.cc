@@ -242,6 +242,11 @@ void PrintLeft(const ScanFlags& flags, const ScanResult& result) {
     std::printf("%s\n", json.dump(2).c_str());
   }
   if (flags.quiet && result.trouble.ok()) return;
+  if (const auto there = CheckResumable(flags.output); !there.ok()) {
+    std::fprintf(stderr, "What was heard is lost: %s\n",
+                 std::string(there.message()).c_str());
+    return;
+  }
   std::fprintf(
       stderr,
       "Scan ended early (%s) with %lu of %lu probes sent; what was heard is in "

@@ -55,6 +55,18 @@ absl::Status Damaged(const std::string& what) {
   return absl::DataLossError(absl::StrCat("go on from the journal: ", what));
 }
 
+// Whether a time can be reckoned with; what is farther off was never written.
+bool IsPlausible(int64_t time) {
+  constexpr int64_t kFar = int64_t{1} << 61;
+  return -kFar < time && time < kFar;
+}
+bool IsPlausible(Instant time) {
+  return IsPlausible(time.time_since_epoch().count());
+}
+bool IsPlausible(const Reply& reply) {
+  return IsPlausible(reply.received) && IsPlausible(reply.rtt.count());
+}
+
 // A segment as it was before it was compressed.
 struct Body {
   std::vector<std::byte> bytes;  // What calls and replies borrow from.
@@ -95,6 +107,10 @@ absl::StatusOr<Body> ReadBody(std::span<const std::byte> segment) {
            : !DecodeRecords(rest.subspan(calls), width, count, body.replies))) {
     return Damaged("the replies of a segment cannot be read");
   }
+  if (!std::all_of(body.replies.begin(), body.replies.end(),
+                   [](const Reply& reply) { return IsPlausible(reply); })) {
+    return Damaged("the replies of a segment are of no time");
+  }
   return body;
 }
 
@@ -103,7 +119,12 @@ absl::StatusOr<Body> ReadBody(std::span<const std::byte> segment) {
 std::optional<SegmentHead> ReadSegmentHead(std::span<const std::byte> bytes) {
   if (bytes.size() < sizeof(SegmentHead)) return std::nullopt;
   const auto head = Load<SegmentHead>(bytes);
-  if (head.flags > 7) return std::nullopt;
+  constexpr uint64_t kMostTurns = uint64_t{1} << 31;
+  if (head.flags > 7 || head.turn > kMostTurns || head.through > kMostTurns ||
+      !IsPlausible(head.clock) || !IsPlausible(head.shift) ||
+      !IsPlausible(head.heard_until)) {
+    return std::nullopt;
+  }
   return head;
 }
 
@@ -163,6 +184,7 @@ absl::Status Journal::ReplayCalls(std::span<const std::byte> calls,
     // Unsigned, since anything may stand there.
     time += static_cast<uint64_t>(UnZigZag(*later));
     clock_ = Instant(Nanos(static_cast<int64_t>(time)));
+    if (!IsPlausible(clock_)) return Damaged("a call is of no time");
     FATHOM_RETURN_IF_ERROR(ReplayNext(clock_, *first >> 1, *made));
   }
   return absl::OkStatus();

@@ -27,24 +27,6 @@
 namespace fathom {
 namespace {
 
-// Adds what earlier runs of the scan lost and counted besides probes.
-void AddRunsBefore(const ScanCounts& before, ScanCounts& counts) {
-  counts.feedback_dropped += before.feedback_dropped;
-  counts.spool_lost += before.spool_lost;
-  counts.backend.rx_dropped += before.backend.rx_dropped;
-  counts.backend.host_dropped += before.backend.host_dropped;
-  counts.backend.tx_failed += before.backend.tx_failed;
-  for (auto& [name, value] : counts.backend.own) {
-    for (const auto& [same, earlier] : before.backend.own) {
-      if (same == name) value += earlier;
-    }
-  }
-  if (before.lowest_pps != 0) {
-    counts.lowest_pps = std::min(counts.lowest_pps, before.lowest_pps);
-  }
-  counts.lossy_windows += before.lossy_windows;
-}
-
 // A scan while it runs: the parts, and what joins them.
 class Scan {
  public:
@@ -248,7 +230,7 @@ ScanCounts Scan::Counts() const {
                        .lowest_pps = loss_.lowest_pps(),
                        .lossy_windows = loss_.lossy_windows(),
                        .second_look = second_look_};
-  if (options_.resume) AddRunsBefore(log_->before(), counts);
+  log_->AddRunsBefore(counts);
   return counts;
 }
 

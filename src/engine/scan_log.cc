@@ -133,6 +133,25 @@ void ScanLog::AddMark(FrameKind kind, Instant now, const ScanMark& mark) {
   spool_->AddNote(kind, 0, now, std::move(payload));
 }
 
+void ScanLog::AddRunsBefore(ScanCounts& counts) const {
+  if (!parts_.options.resume) return;
+  const ScanCounts& before = point_.counts;
+  counts.feedback_dropped += before.feedback_dropped;
+  counts.spool_lost += before.spool_lost;
+  counts.backend.rx_dropped += before.backend.rx_dropped;
+  counts.backend.host_dropped += before.backend.host_dropped;
+  counts.backend.tx_failed += before.backend.tx_failed;
+  for (auto& [name, value] : counts.backend.own) {
+    for (const auto& [same, earlier] : before.backend.own) {
+      if (same == name) value += earlier;
+    }
+  }
+  if (before.lowest_pps != 0) {
+    counts.lowest_pps = std::min(counts.lowest_pps, before.lowest_pps);
+  }
+  counts.lossy_windows += before.lossy_windows;
+}
+
 absl::StatusOr<std::unique_ptr<Journal>> ScanLog::Keep(
     std::unique_ptr<Strategy> strategy, size_t lane, Instant now) {
   auto journal = std::make_unique<Journal>(

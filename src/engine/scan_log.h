@@ -50,6 +50,8 @@ class ScanLog {
 
   // The counts of the runs before this one, of what counts.
   const ScanCounts& before() const { return point_.counts; }
+  // Adds what they lost, and counted besides what went by way of the lanes.
+  void AddRunsBefore(ScanCounts& counts) const;
   uint64_t sent_before_pass() const { return point_.sent_before_pass; }
 
   // When the scan was resumed, this time included.

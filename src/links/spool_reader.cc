@@ -171,7 +171,8 @@ absl::StatusOr<std::span<const std::byte>> SpoolReader::ReadNote(
 // Whether a reply in the frame at `offset` counts: not if its probe was sent
 // again by a later run.
 bool SpoolReader::Counts(const Reply& reply, uint64_t offset) const {
-  if (reply.rtt < Nanos(0)) return true;
+  // No time before 1970 is true, and none may overflow.
+  if (reply.rtt < Nanos(0) || reply.received < Instant()) return true;
   const Instant sent = reply.received - reply.rtt;
   size_t run = runs_.size() - 1;
   while (run > 0 && (runs_[run].offset > offset || runs_[run].start > sent)) {
