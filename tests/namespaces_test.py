@@ -260,6 +260,22 @@ class Cases:
         assert routers <= true_links()
         assert self.fathom.manifest("killed")["end"] == "recovered"
 
+    def test_resumes_after_a_kill(self):
+        """Both lanes, each from where it was; nothing is lost or there twice."""
+        process = self.scan("resumed", "--pps", 60, "--lanes", 2, start=True)
+        time.sleep(3.5)
+        process.kill()
+        process.communicate(timeout=30)
+        done = self.fathom.run("scan", "--resume", "resumed", "--pps", 1000)
+        assert done.returncode == 0, done.stderr
+        probes = self.fathom.manifest("resumed")["probes"]
+        assert probes["sent"] == len(TARGETS) * TTLS == probes["answered"], \
+            probes
+        assert len(self.fathom.rows("resumed", "hops")) == probes["sent"]
+        (again, ) = self.fathom.manifest("resumed")["resumed"]
+        assert again["sent_again"] < 210, again
+        assert self.router_links("resumed")[0] == true_links()
+
     def test_saves_what_it_heard_when_the_interface_goes(self):
         process = self.scan("unplugged", "--pps", 100, start=True)
         time.sleep(1.5)
