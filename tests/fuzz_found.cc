@@ -3,8 +3,9 @@
 //   meson setup build-fuzz -Dfuzz=true (with CXX=clang++)
 //   build-fuzz/fuzz_found -max_total_time=60
 //
-// The first byte says which format the rest is read in. Whatever it is, what is
-// read must be as found.h promises it.
+// The first byte says which format the rest is read in, and whether as what is
+// scored or as what is imported. Whatever it is, what is read must be as
+// found.h and replies.h promise it.
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -19,6 +20,9 @@
 #include "fathom/registry.h"
 #include "src/base/unique_fd.h"
 #include "src/found/found.h"
+#include "src/found/found_file.h"
+#include "src/found/replies.h"
+#include "src/net/icmp_extensions.h"
 
 namespace fathom::found {
 namespace {
@@ -46,6 +50,32 @@ void Check(const FoundTopology& found) {
   }
 }
 
+// Checks replies as the spool would take them.
+class Checker final : public ReplySink {
+ public:
+  absl::Status Take(const FoundReply& found) override {
+    const auto objects = found.reply.extensions.bytes;
+    if (found.reply.kind > ReplyKind::kUnreachable ||
+        found.reply.rtt < kUnknownRtt || objects.size() > kMaxExtensions ||
+        WholeObjects(objects, kMaxExtensions) != objects.size()) {
+      abort();
+    }
+    return absl::OkStatus();
+  }
+  absl::Status CutShort(const absl::Status& what) override {
+    if (what.ok()) abort();
+    return absl::OkStatus();
+  }
+};
+
+void FuzzReplies(const FoundFormat& format, const std::string& path) {
+  auto file = FoundFile::Open(path);
+  if (!file.ok()) return;
+  Checker checker;
+  const absl::Status status = format.read_replies(*file, checker);
+  if (!status.ok() && status.message().empty()) abort();
+}
+
 void Fuzz(const uint8_t* data, size_t size) {
   if (size == 0) return;
   const UniqueFd fd(memfd_create("fuzz", MFD_CLOEXEC));
@@ -54,7 +84,11 @@ void Fuzz(const uint8_t* data, size_t size) {
   }
   const std::string path = "/proc/self/fd/" + std::to_string(fd.get());
   const auto formats = Register<FoundFormat>::All();
-  const size_t which = data[0] % (formats.size() + 1);
+  const size_t which = (data[0] & 0x7f) % (formats.size() + 1);
+  if (data[0] >= 0x80 && which < formats.size() &&
+      formats[which].read_replies != nullptr) {
+    return FuzzReplies(formats[which], path);
+  }
   const auto found =
       ReadFound(path, which == formats.size() ? "auto" : formats[which].name);
   if (found.ok()) Check(*found);
