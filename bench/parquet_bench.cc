@@ -139,7 +139,8 @@ void WritePlain(benchmark::State& state, const std::vector<Record>& rows,
     std::filesystem::remove(path);
     auto file = parquet::Writer::Create(path, schema);
     if (!file.ok()) return state.SkipWithError("no file");
-    ParquetTableWriter<Record, Row> writer(*std::move(file), schema);
+    ParquetTableWriter<Record, Row> writer(*std::move(file), schema,
+                                           SpellingsOf(table));
     const bool written = writer.Write(rows).ok() && writer.Finish({}).ok();
     if (!written) state.SkipWithError("not written");
   }

@@ -21,7 +21,21 @@ struct ConvertFlags {
   std::string to = "csv";
   std::string table;
   std::string output = "-";
+  std::string addresses;
 };
+
+absl::StatusOr<AddressForm> FindAddresses(const std::string& name,
+                                          const FormatModule& format) {
+  if (name.empty()) return AddressForm::kNative;
+  if (!format.whole) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--addresses ", name, ": ", format.name, " has them one way only"));
+  }
+  if (name == "text") return AddressForm::kText;
+  if (name == "binary") return AddressForm::kBinary;
+  return absl::InvalidArgumentError(
+      absl::StrCat("--addresses ", name, ": there are text and binary"));
+}
 
 // The table that is asked for: by name, or else the one that the format holds.
 absl::StatusOr<Table> FindTable(const std::string& name,
@@ -94,6 +108,8 @@ absl::Status Convert(const ConvertFlags& flags) {
         absl::StrCat("--to ", std::string(format.status().message())));
   }
   FATHOM_ASSIGN_OR_RETURN(const Table table, FindTable(flags.table, *format));
+  FATHOM_ASSIGN_OR_RETURN(const AddressForm addresses,
+                          FindAddresses(flags.addresses, *format));
   if (format->whole && flags.output == "-") {
     return absl::InvalidArgumentError(absl::StrCat(
         "--to ", flags.to, " makes a directory: name it with --output"));
@@ -108,7 +124,8 @@ absl::Status Convert(const ConvertFlags& flags) {
       const auto to, format->create({.path = flags.output,
                                      .table = table,
                                      .several_scans = from->several_scans(),
-                                     .manifest = from->manifest()}));
+                                     .manifest = from->manifest(),
+                                     .addresses = addresses}));
   FATHOM_RETURN_IF_ERROR(Copy(*format, table, *from, *to));
   return to->Finish(from->manifest());
 }
@@ -139,6 +156,10 @@ void AddConvert(CLI::App& app, int& exit_code) {
       ->add_option("-o,--output", flags->output,
                    "file to write [standard output]")
       ->type_name("FILE");
+  command
+      ->add_option("--addresses", flags->addresses,
+                   "in parquet: text, or binary of 16 bytes [numbers]")
+      ->type_name("FORM");
   command->footer(FormatsHelp());
   command->callback([flags, &exit_code] {
     const absl::Status status = Convert(*flags);

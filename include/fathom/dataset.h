@@ -124,6 +124,14 @@ class DatasetReader {
 absl::StatusOr<std::unique_ptr<DatasetReader>> OpenDataset(
     const std::string& path);
 
+// How a table that is no text has addresses, for readers that cannot handle
+// what a dataset has.
+enum class AddressForm : uint8_t {
+  kNative,  // IPv4 as numbers, IPv6 as 16 bytes.
+  kText,    // Strings: dotted quads, or RFC 5952.
+  kBinary,  // 16 bytes, IPv4 in its v4-mapped form.
+};
+
 struct FormatOptions {
   std::string path{};           // Where to write; text formats take "-" too.
   Table table = Table::kLinks;  // For formats that hold one table.
@@ -131,6 +139,9 @@ struct FormatOptions {
   // The manifest of the dataset that is converted, for formats that say how
   // was probed, or when; empty if there is none yet.
   std::string manifest{};
+  // Only for formats with a choice. Other than kNative, the output is for other
+  // readers: OpenDataset() refuses it.
+  AddressForm addresses = AddressForm::kNative;
 };
 
 struct FormatModule {

@@ -25,6 +25,9 @@ namespace {
 using HopWriter = ParquetTableWriter<Reply, HopRow>;
 using LinkWriter = ParquetTableWriter<Link, LinkRow>;
 
+// There only if addresses are not as a dataset has them.
+constexpr char kAddressesKey[] = "fathom.addresses";
+
 std::string ManifestPath(const std::string& directory) {
   return absl::StrCat(directory, "/", kManifestName);
 }
@@ -43,10 +46,11 @@ class ParquetDatasetWriter final : public DatasetWriter {
  public:
   // Takes over the directory `temporary`, which is there.
   ParquetDatasetWriter(std::string path, std::string temporary,
-                       bool several_scans)
+                       const FormatOptions& options)
       : path_(std::move(path)),
         temporary_(std::move(temporary)),
-        several_scans_(several_scans) {}
+        several_scans_(options.several_scans),
+        addresses_(options.addresses) {}
 
   ~ParquetDatasetWriter() override {
     if (!finished_) RemoveDataset(temporary_);
@@ -130,15 +134,22 @@ class ParquetDatasetWriter final : public DatasetWriter {
 
   template <typename TableWriter>
   absl::StatusOr<std::unique_ptr<TableWriter>> OpenTable(Table table) {
-    const parquet::Schema schema = SchemaOf(table, family_, several_scans_);
+    const parquet::Schema schema =
+        SchemaOf(table, family_, several_scans_, addresses_);
     FATHOM_ASSIGN_OR_RETURN(
         auto file,
         parquet::Writer::Create(TablePath(temporary_, table), schema));
-    return std::make_unique<TableWriter>(std::move(file), schema);
+    return std::make_unique<TableWriter>(std::move(file), schema,
+                                         SpellingsOf(table, several_scans_));
   }
 
   absl::Status FinishFiles(const std::string& manifest) {
-    const parquet::KeyValues key_values = {{kManifestKey, manifest}};
+    parquet::KeyValues key_values = {{kManifestKey, manifest}};
+    if (addresses_ == AddressForm::kText) {
+      key_values.emplace_back(kAddressesKey, "text");
+    } else if (addresses_ == AddressForm::kBinary && family_ == Family::kIpv4) {
+      key_values.emplace_back(kAddressesKey, "binary");
+    }
     SealedManifest sealed{.manifest = manifest};
     const auto finish = [&](Table table, auto& writer) {
       FATHOM_RETURN_IF_ERROR(writer.Finish(key_values));
@@ -159,6 +170,7 @@ class ParquetDatasetWriter final : public DatasetWriter {
   const std::string path_;
   const std::string temporary_;
   const bool several_scans_;
+  const AddressForm addresses_;
   Family family_ = Family::kIpv4;
   std::unique_ptr<LinkWriter> links_;
   std::unique_ptr<LinkWriter> gaps_;
@@ -185,8 +197,8 @@ absl::StatusOr<std::unique_ptr<DatasetWriter>> Create(
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
   FATHOM_RETURN_IF_ERROR(CheckIsNew(path));
   FATHOM_ASSIGN_OR_RETURN(std::string temporary, MakeTemporaryDirectory(path));
-  return std::make_unique<ParquetDatasetWriter>(
-      std::move(path), std::move(temporary), options.several_scans);
+  return std::make_unique<ParquetDatasetWriter>(std::move(path),
+                                                std::move(temporary), options);
 }
 
 // The tables of a dataset, open to be read. The last two are null unless it is
@@ -246,6 +258,21 @@ struct DatasetShape {
   Family family = Family::kIpv4;
   bool several_scans = false;
 };
+
+// Fails if the dataset was written for other readers.
+absl::Status CheckAddresses(const std::string& directory) {
+  for (const AddressForm form : {AddressForm::kText, AddressForm::kBinary}) {
+    const std::string path = TablePath(directory, Table::kLinks);
+    const auto file = parquet::Reader::Open(
+        path, SchemaOf(Table::kLinks, Family::kIpv4, false, form));
+    if (!file.ok() || (*file)->Find(kAddressesKey) == nullptr) continue;
+    return absl::FailedPreconditionError(absl::StrCat(
+        "read ", path, ": its addresses are ", *(*file)->Find(kAddressesKey),
+        ", for other readers; use "
+        "the dataset that it was converted from"));
+  }
+  return absl::OkStatus();
+}
 
 // Fails unless the table has the dataset's manifest: a file that was swapped
 // or a footer that was damaged shows here.
@@ -307,6 +334,7 @@ bool IsThere(const std::string& path) {
 absl::StatusOr<std::unique_ptr<DatasetReader>> OpenDataset(
     const std::string& path) {
   FATHOM_ASSIGN_OR_RETURN(SealedManifest sealed, ReadSealedManifest(path));
+  FATHOM_RETURN_IF_ERROR(CheckAddresses(path));
   const DatasetShape shape = {
       .directory = path,
       .family = FamilyOfFiles(path),

@@ -6,6 +6,7 @@
 #include <cassert>
 #include <memory>
 #include <span>
+#include <string>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -28,8 +29,9 @@ template <typename Record, typename Row>
 class ParquetTableWriter {
  public:
   ParquetTableWriter(std::unique_ptr<parquet::Writer> writer,
-                     const parquet::Schema& schema)
-      : writer_(std::move(writer)) {
+                     const parquet::Schema& schema,
+                     std::span<const Spelling> spellings)
+      : writer_(std::move(writer)), spellings_(spellings) {
     for (const parquet::Column& column : schema.columns) {
       columns_.push_back(parquet::MakeValues(column.type));
     }
@@ -102,8 +104,15 @@ class ParquetTableWriter {
 
   void Append(std::span<const Record> records, size_t c,
               parquet::Strings& values) {
-    for (const Record& record : records) values.Add(StringOf(record, c));
+    const bool address = spellings_[c] == Spelling::kAddress;
+    for (size_t i = 0; i < records.size(); ++i) {
+      values.Add(address ? AddressText(rows_[i], c) : StringOf(records[i], c));
+    }
     strings_ += values.bytes() > kManyStrings ? 1 : 0;
+  }
+
+  static std::string AddressText(const Row& row, size_t c) {
+    return IpAddress::V6(row[UpperCell(row, c)], row[c]).ToString();
   }
 
   static std::span<std::byte> Half(parquet::AddressBytes& address,
@@ -122,6 +131,7 @@ class ParquetTableWriter {
   }
 
   std::unique_ptr<parquet::Writer> writer_;
+  const std::span<const Spelling> spellings_;
   std::vector<parquet::Values> columns_;
   size_t buffered_ = 0;  // Rows in columns_.
   size_t strings_ = 0;   // Columns with kManyStrings bytes or more.

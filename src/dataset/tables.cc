@@ -71,19 +71,24 @@ static_assert(std::size(kLinkSpellings) == kLinkColumnCount);
 // The same columns where addresses are IPv6. Those of a path go together, so a
 // dictionary of a row group's addresses is a fraction of it.
 template <size_t kCount>
-constexpr std::array<Column, kCount> Wide(const Column (&columns)[kCount],
-                                          const Spelling (&spellings)[kCount]) {
+constexpr std::array<Column, kCount> Wide(
+    const Column (&columns)[kCount], const Spelling (&spellings)[kCount],
+    ColumnType type = ColumnType::kAddress) {
   std::array<Column, kCount> wide{};
   for (size_t i = 0; i < kCount; ++i) {
     wide[i] = columns[i];
     if (spellings[i] != Spelling::kAddress) continue;
-    wide[i].type = ColumnType::kAddress;
+    wide[i].type = type;
     wide[i].layout = Layout::kDictionary;
   }
   return wide;
 }
 constexpr auto kWideHopColumns = Wide(kHopColumns, kHopSpellings);
 constexpr auto kWideLinkColumns = Wide(kLinkColumns, kLinkSpellings);
+constexpr auto kTextHopColumns =
+    Wide(kHopColumns, kHopSpellings, ColumnType::kString);
+constexpr auto kTextLinkColumns =
+    Wide(kLinkColumns, kLinkSpellings, ColumnType::kString);
 
 constexpr Nanos kRttUnit = std::chrono::microseconds(100);
 
@@ -126,24 +131,33 @@ absl::Status CheckAddress(const char* what, const IpAddress& address,
 
 }  // namespace
 
-parquet::Schema SchemaOf(Table table, Family family, bool several_scans) {
-  const bool wide = family == Family::kIpv6;
-  const std::span<const Column> hops =
-      wide ? std::span<const Column>(kWideHopColumns) : kHopColumns;
-  const std::span<const Column> links =
-      wide ? std::span<const Column>(kWideLinkColumns) : kLinkColumns;
+parquet::Schema SchemaOf(Table table, Family family, bool several_scans,
+                         AddressForm addresses) {
+  std::span<const Column> hops = kHopColumns;
+  std::span<const Column> links = kLinkColumns;
+  // Text does not ascend as addresses do.
+  const bool ordered = addresses != AddressForm::kText;
+  if (!ordered) {
+    hops = kTextHopColumns;
+    links = kTextLinkColumns;
+  } else if (family == Family::kIpv6 || addresses == AddressForm::kBinary) {
+    hops = kWideHopColumns;
+    links = kWideLinkColumns;
+  }
+  const size_t hop_order = ordered ? 3 : 0;
+  const size_t link_order = ordered ? 2 : 0;
   switch (table) {
     case Table::kHops:
-      return {hops.first(hops.size() - (several_scans ? 0 : 1)), 3};
+      return {hops.first(hops.size() - (several_scans ? 0 : 1)), hop_order};
     case Table::kLinkScans:
     case Table::kGapScans:
-      return {links, 2};
+      return {links, link_order};
     case Table::kGaps:
-      return {links.first(links.size() - 1), 2};
+      return {links.first(links.size() - 1), link_order};
     case Table::kLinks:
       break;
   }
-  return {links.first(links.size() - 2), 2};
+  return {links.first(links.size() - 2), link_order};
 }
 
 std::span<const Spelling> SpellingsOf(Table table, bool several_scans) {

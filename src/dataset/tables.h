@@ -20,9 +20,10 @@ namespace fathom {
 // changes it there.
 
 // Addresses are numbers of 32 bits in a dataset of IPv4, and 16 bytes in one of
-// IPv6. Hops have the column scan in datasets of several scans.
-parquet::Schema SchemaOf(Table table, Family family,
-                         bool several_scans = false);
+// IPv6, or what else `addresses` says. Hops have the column scan in datasets of
+// several scans.
+parquet::Schema SchemaOf(Table table, Family family, bool several_scans = false,
+                         AddressForm addresses = AddressForm::kNative);
 
 // How text spells what a column holds.
 enum class Spelling : uint8_t {
