@@ -188,6 +188,17 @@ TEST(Encodings, KeepIndicesOfEveryWidth) {
   }
 }
 
+TEST(Encodings, KeepZerosAsAnyIndices) {
+  for (const int width : {1, 8, 9, 32}) {
+    for (const size_t count : kCounts) {
+      const std::vector<uint32_t> zeros(count);
+      Bytes bytes(MaxEncodedSize<uint32_t>(count));
+      bytes.resize(EncodeZeroIndices(count, width, bytes));
+      ASSERT_EQ(bytes, Indices(zeros, width)) << count;
+    }
+  }
+}
+
 TEST(Encodings, RefuseIndicesBeyondTheDictionary) {
   std::vector<uint32_t> decoded(3);
   EXPECT_TRUE(DecodeIndices(Indices({0, 6, 2}, 3), 7, decoded).ok());

@@ -35,7 +35,13 @@ class ParquetTableReader {
       : reader_(std::move(reader)),
         path_(std::move(path)),
         repeats_(table == Table::kHops),
-        spellings_(SpellingsOf(table, several_scans)) {}
+        spellings_(SpellingsOf(table, several_scans)) {
+    for (size_t c = 0; c < spellings_.size(); ++c) {
+      const bool is_string = spellings_[c] == Spelling::kText ||
+                             spellings_[c] == Spelling::kExtensions;
+      if (is_string) string_columns_.push_back(c);
+    }
+  }
 
   const parquet::Reader& file() const { return *reader_; }
 
@@ -116,10 +122,9 @@ class ParquetTableReader {
   void Take(size_t, size_t, const parquet::Strings&) {}
 
   absl::Status TakeStrings(size_t row, Record* record) const {
-    for (size_t c = 0; c < columns_.size(); ++c) {
-      const auto* const values = std::get_if<parquet::Strings>(&columns_[c]);
-      if (values == nullptr) continue;
-      FATHOM_RETURN_IF_ERROR(SetString(c, (*values)[row], record));
+    for (const size_t c : string_columns_) {
+      const auto& values = std::get<parquet::Strings>(columns_[c]);
+      FATHOM_RETURN_IF_ERROR(SetString(c, values[row], record));
     }
     return absl::OkStatus();
   }
@@ -134,6 +139,7 @@ class ParquetTableReader {
   const std::string path_;
   const bool repeats_;  // Whether rows may be equal in what orders them.
   const std::span<const Spelling> spellings_;
+  std::vector<size_t> string_columns_;
   std::vector<parquet::Values> columns_;
   size_t next_group_ = 0;
   size_t group_rows_ = 0;

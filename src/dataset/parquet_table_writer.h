@@ -106,7 +106,13 @@ class ParquetTableWriter {
               parquet::Strings& values) {
     const bool address = spellings_[c] == Spelling::kAddress;
     for (size_t i = 0; i < records.size(); ++i) {
-      values.Add(address ? AddressText(rows_[i], c) : StringOf(records[i], c));
+      if (address) {
+        values.Add(AddressText(rows_[i], c));
+      } else if (HasStrings(records[i])) {
+        values.Add(StringOf(records[i], c));
+      } else {
+        values.Add({});
+      }
     }
     strings_ += values.bytes() > kManyStrings ? 1 : 0;
   }

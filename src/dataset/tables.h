@@ -94,6 +94,12 @@ LinkRow ToRow(const Link& link);
 absl::Status FromRow(const HopRow& row, Reply* reply);
 absl::Status FromRow(const LinkRow& row, Link* link);
 
+// Whether any string of a record is not empty: few are.
+inline bool HasStrings(const Reply& reply) {
+  return !reply.extensions.bytes.empty();
+}
+inline bool HasStrings(const Link&) { return false; }
+
 // What a column of strings holds of a record, and back. A reply borrows the
 // string. Fails on strings that mean nothing.
 std::string StringOf(const Reply& reply, size_t column);

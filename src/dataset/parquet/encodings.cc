@@ -278,6 +278,19 @@ size_t EncodeIndices(std::span<const uint32_t> indices, int width,
   return static_cast<size_t>(end - out.data());
 }
 
+size_t EncodeZeroIndices(size_t count, int width, std::span<std::byte> out) {
+  constexpr std::array<uint32_t, kMinRun> kZeros{};
+  if (count <= kMinRun) {
+    return EncodeIndices(std::span(kZeros).first(count), width, out);
+  }
+  std::byte* end = out.data();
+  *end++ = std::byte(width);
+  end = PutVarint(count << 1, end);
+  const auto value_bytes = static_cast<size_t>(width + 7) / 8;
+  std::fill_n(end, value_bytes, std::byte(0));
+  return static_cast<size_t>(end - out.data()) + value_bytes;
+}
+
 absl::Status DecodeIndices(std::span<const std::byte> bytes, uint32_t limit,
                            std::span<uint32_t> indices) {
   const int width = bytes.empty() ? 0 : std::to_integer<int>(bytes[0]);

@@ -42,6 +42,8 @@ absl::Status DecodeDelta(std::span<const std::byte> bytes, std::span<T> values);
 // and no index needs more.
 size_t EncodeIndices(std::span<const uint32_t> indices, int width,
                      std::span<std::byte> out);
+// The same of so many zeros.
+size_t EncodeZeroIndices(size_t count, int width, std::span<std::byte> out);
 // Every index decoded is less than `limit`.
 absl::Status DecodeIndices(std::span<const std::byte> bytes, uint32_t limit,
                            std::span<uint32_t> indices);

@@ -58,6 +58,9 @@ class ChunkWriter {
   absl::Status WriteNumbered(void (*append)(std::string_view,
                                             std::vector<std::byte>&),
                              Chunk* chunk);
+  // The pages of so many rows of one value, which is encoded_[0, size).
+  absl::Status WriteConstant(size_t size, size_t rows, Layout layout,
+                             Chunk* chunk);
   // A page each, of encoded_[0, size) or of indices.
   absl::Status WriteDictionary(size_t size, size_t entries, Chunk* chunk);
   absl::Status WriteIndices(std::span<const uint32_t> indices, size_t entries,

@@ -79,6 +79,10 @@ absl::Status ChunkWriter::WriteValues(Layout layout, std::span<const T> values,
   encoded_.resize(std::max(encoded_.size(), MaxEncodedSize<T>(values.size())));
 
   if (layout == Layout::kDictionary || layout == Layout::kDictionaryBytes) {
+    if (min == max) {
+      const size_t size = EncodePlain(std::span<const T>(&min, 1), encoded_);
+      return WriteConstant(size, values.size(), layout, chunk);
+    }
     if (dictionary_.Build(values, min, max)) {
       const std::vector<T> distinct(dictionary_.distinct().begin(),
                                     dictionary_.distinct().end());
@@ -128,6 +132,13 @@ absl::Status ChunkWriter::WriteStrings(const Strings& values, Chunk* chunk) {
   const auto [min, max] = std::minmax_element(distinct.begin(), distinct.end());
   chunk->min = *min;
   chunk->max = *max;
+  if (distinct.size() == 1) {
+    encoded_.clear();
+    AppendString(distinct[0], encoded_);
+    const size_t size = encoded_.size();
+    encoded_.resize(std::max(size, MaxEncodedSize<uint32_t>(64)));
+    return WriteConstant(size, values.size(), Layout::kDictionary, chunk);
+  }
   if (Number(values, numbered_)) return WriteNumbered(&AppendString, chunk);
   encoded_.clear();
   for (size_t i = 0; i < values.size(); ++i) AppendString(values[i], encoded_);
@@ -146,6 +157,14 @@ absl::Status ChunkWriter::WriteNumbered(void (*append)(std::string_view,
   encoded_.resize(std::max(encoded_.size(),
                            MaxEncodedSize<uint32_t>(numbered_.indices.size())));
   return WriteIndices(numbered_.indices, entries, Layout::kDictionary, chunk);
+}
+
+// Most columns of a row group of hops are all one value, so this is quick.
+absl::Status ChunkWriter::WriteConstant(size_t size, size_t rows, Layout layout,
+                                        Chunk* chunk) {
+  FATHOM_RETURN_IF_ERROR(WriteDictionary(size, 1, chunk));
+  return WriteData(EncodeZeroIndices(rows, IndexWidth(1, layout), encoded_),
+                   chunk);
 }
 
 absl::Status ChunkWriter::WriteDictionary(size_t size, size_t entries,
