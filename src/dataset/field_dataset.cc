@@ -26,18 +26,17 @@ constexpr size_t kBlock = 1 << 18;
 
 class FieldDatasetWriter final : public DatasetWriter {
  public:
-  FieldDatasetWriter(PublishedFile file, Table table,
-                     std::unique_ptr<FieldFormat> format)
-      : file_(std::move(file)), table_(table), format_(std::move(format)) {
+  FieldDatasetWriter(PublishedFile file, std::unique_ptr<FieldFormat> format)
+      : file_(std::move(file)), format_(std::move(format)) {
     format_->Begin(file_);
   }
 
   absl::Status WriteReplies(std::span<const Reply> replies) override {
-    return Write(replies, table_ == Table::kHops, last_reply_);
+    return Write(replies, last_reply_);
   }
 
   absl::Status WriteLinks(std::span<const Link> links) override {
-    return Write(links, table_ == Table::kLinks, last_link_);
+    return Write(links, last_link_);
   }
 
   absl::Status Finish(const std::string& /*manifest*/) override {
@@ -54,12 +53,12 @@ class FieldDatasetWriter final : public DatasetWriter {
   static bool IsGap(const Link& link) { return link.gap != 0; }
 
   template <typename Record, typename Row>
-  absl::Status Write(std::span<const Record> records, bool wanted, Row& last) {
+  absl::Status Write(std::span<const Record> records, Row& last) {
     FATHOM_RETURN_IF_ERROR(state_);
     if (records.empty()) return absl::OkStatus();
     FATHOM_RETURN_IF_ERROR(CheckFits(records, FamilyOf(records[0])));
     for (const Record& record : records) {
-      if (!wanted || IsGap(record)) continue;
+      if (IsGap(record)) continue;
       const Row row = ToRow(record);
       assert(OrderOf(last) <= OrderOf(row));
       last = row;
@@ -70,7 +69,6 @@ class FieldDatasetWriter final : public DatasetWriter {
   }
 
   PublishedFile file_;
-  const Table table_;
   const std::unique_ptr<FieldFormat> format_;
   HopRow last_reply_{};
   LinkRow last_link_{};
@@ -118,7 +116,7 @@ absl::StatusOr<std::unique_ptr<DatasetWriter>> CreateFieldDataset(
     const FormatOptions& options, std::unique_ptr<FieldFormat> format) {
   FATHOM_ASSIGN_OR_RETURN(PublishedFile file,
                           PublishedFile::Create(options.path));
-  return std::make_unique<FieldDatasetWriter>(std::move(file), options.table,
+  return std::make_unique<FieldDatasetWriter>(std::move(file),
                                               std::move(format));
 }
 

@@ -26,8 +26,9 @@ class FieldFormat {
   virtual ~FieldFormat() = default;
 
   virtual void Begin(PublishedFile& /*out*/) {}
-  // In the order of the tables. Times and round-trip times are those of the
-  // row, rounded as FORMAT.md says. Fails on what the format cannot say.
+  // What the format does not hold is passed over by default, whatever table was
+  // asked for. In the order of the tables. Times and round-trip times are those
+  // of the row, rounded as FORMAT.md says. Fails on what the format cannot say.
   virtual absl::Status Take(const Reply& reply, const HopRow& row,
                             PublishedFile& out);
   // Links without a gap only.

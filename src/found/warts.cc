@@ -75,8 +75,8 @@ constexpr int kHopParameters[] = {
     kSized,         kAddress, 8};
 constexpr size_t kHopGlobal = 0, kHopTtl = 1, kHopReplyTtl = 2, kHopFlags = 3,
                  kHopRtt = 5, kHopIcmp = 6, kHopQuotedTtl = 13,
-                 kHopTcpFlags = 14, kHopQuotedTos = 15, kHopExtensions = 16,
-                 kHopAddress = 17, kHopSent = 18;
+                 kHopTcpFlags = 14, kHopQuotedTos = 15, kHopAddress = 17,
+                 kHopSent = 18;
 
 // What stood in a record: numbers as they are, addresses as indices into
 // `addresses`.
