@@ -486,10 +486,30 @@ def test_scans_are_scored_beside_each_other():
     assert "elsewhere" in table and "--seed" in table, table
 
 
+def test_finds_and_saves_what_is_damaged():
+    FATHOM.ok("scan", "T", "-o", "fragile", *SMALL)
+    whole = FATHOM.ok("info", "--check", "fragile")
+    assert "Whole: 3 files" in whole, whole
+    assert "nothing to recover" in FATHOM.ok("recover", "fragile")
+    links = FATHOM.rows("fragile", "links")
+    hops = FATHOM.directory / "fragile" / "hops.parquet"
+    data = bytearray(hops.read_bytes())
+    data[len(data) // 4] ^= 16
+    hops.write_bytes(data)
+    done = FATHOM.run("info", "--check", "fragile")
+    assert done.returncode == 1, done
+    assert "hops.parquet: row group 0:" in done.stderr, done.stderr
+    assert "fathom recover fragile" in done.stderr, done.stderr
+    done = FATHOM.run("recover", "fragile")
+    assert done.returncode == 4, done
+    assert FATHOM.rows("fragile.recovered", "links") == links
+    FATHOM.ok("info", "--check", "fragile.recovered")
+
+
 def test_help_fits_a_screen():
-    for command in ([], ["scan"], ["info"], ["convert"], ["merge"],
-                    ["diff"], ["recover"],
-                    ["doctor"], ["lab"], ["lab", "truth"], ["lab", "score"],
+    for command in ([], ["scan"], ["info"], ["convert"], ["import"], ["merge"],
+                    ["diff"], ["load"], ["recover"], ["doctor"], ["lab"],
+                    ["lab", "truth"], ["lab", "score"],
                     ["lab", "serve"], ["lab", "peer"], ["lab", "route"]):
         text = FATHOM.ok(*command, "--help")
         assert len(text.splitlines()) <= 60, text

@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -43,7 +44,7 @@ class FieldDatasetWriter final : public DatasetWriter {
     FATHOM_RETURN_IF_ERROR(state_);
     state_ = format_->End(file_);
     FATHOM_RETURN_IF_ERROR(state_);
-    const absl::Status published = file_.Publish();
+    absl::Status published = file_.Publish();
     state_ = file_.status();
     return published;
   }
@@ -152,9 +153,9 @@ void NodeSet::Merge() {
 
 absl::StatusOr<std::unique_ptr<Backlog>> Backlog::Create(
     const std::string& path) {
-  const char* const elsewhere = std::getenv("TMPDIR");
   std::string directory = std::filesystem::path(path).parent_path().string();
-  if (path == "-") directory = elsewhere == nullptr ? "/tmp" : elsewhere;
+  std::error_code none;
+  if (path == "-") directory = std::filesystem::temp_directory_path(none);
   if (directory.empty()) directory = ".";
   std::string name = absl::StrCat(directory, "/fathom-XXXXXX");
   UniqueFd fd(mkostemp(name.data(), O_CLOEXEC));

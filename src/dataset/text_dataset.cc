@@ -60,7 +60,7 @@ class TextDatasetWriter final : public DatasetWriter {
   absl::Status Finish(const std::string& /*manifest*/) override {
     FATHOM_RETURN_IF_ERROR(state_);
     FATHOM_RETURN_IF_ERROR(Flush());
-    const absl::Status published = file_.Publish();
+    absl::Status published = file_.Publish();
     state_ = file_.status();
     return published;
   }

@@ -120,7 +120,7 @@ class Importer final : public found::ReplySink {
       FATHOM_RETURN_IF_ERROR(OpenSpool(Family::kIpv4));
     }
     record_.flows = flows_.size();
-    const absl::Status closed = spool_->Close(Instant(), "");
+    absl::Status closed = spool_->Close(Instant(), "");
     spool_.reset();
     return closed;
   }
