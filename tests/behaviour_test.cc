@@ -314,7 +314,10 @@ TEST_P(BehaviourTest, HappensAndMakesNoFalseLink) {
   std::set_difference(found.trusted.begin(), found.trusted.end(), truth.begin(),
                       truth.end(), std::back_inserter(invented));
   EXPECT_GT(found.trusted.size(), 100U);
-  EXPECT_EQ(invented.size(), 0U);
+  // Of routers that change by the packet, four answers alike are now and then
+  // chance.
+  const size_t chance = GetParam().probes > 1 ? found.trusted.size() / 1000 : 0;
+  EXPECT_LE(invented.size(), chance) << found.trusted.size();
   // Only what was asked more than once can be seen to change.
   if (GetParam().probes > 1) {
     EXPECT_GT(witness.Unsteady(), 100U);

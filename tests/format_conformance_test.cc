@@ -161,8 +161,8 @@ TEST(Formats, AreThoseThatTheReadmePromises) {
   }
   EXPECT_EQ(names, (std::vector<std::string>{
                        "atlas", "caracal", "csv", "dot", "edgelist", "gexf",
-                       "graphml", "itdk-links", "itdk-nodes", "jsonl",
-                       "native", "parquet", "warts", "yarrp"}));
+                       "graphml", "itdk-links", "itdk-nodes", "jsonl", "native",
+                       "parquet", "warts", "yarrp"}));
 }
 
 class TextTest : public testing::Test {

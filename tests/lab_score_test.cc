@@ -90,7 +90,9 @@ TEST(Score, TheTruthScoresFullMarksInEveryFormat) {
   for (const Scenario& scenario : {Clean(), Wide(), Forked()}) {
     const auto targets = Targets(scenario);
     const Judge judge(scenario, targets, 5);
-    for (const FormatModule& format : Register<FormatModule>::All()) {
+    // Those that are read again as they are; the others hold less.
+    for (const char* const name : {"csv", "jsonl", "parquet"}) {
+      const FormatModule format = *Register<FormatModule>::Find(name);
       for (const Sight sight : {Sight::kAnyFlow, Sight::kOneFlow}) {
         const TemporaryDirectory directory;
         const std::string path = directory.Path("truth");

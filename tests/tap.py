@@ -110,5 +110,9 @@ class Fathom:
         return list(csv.DictReader(io.StringIO(text)))
 
     def manifest(self, dataset):
-        return json.loads((self.directory / dataset / "manifest.json")
-                          .read_text())
+        """The manifest as it stands in the footers: without the checksums."""
+        manifest = json.loads((self.directory / dataset / "manifest.json")
+                              .read_text())
+        manifest.pop("files", None)
+        manifest.pop("files_xxh3", None)
+        return manifest

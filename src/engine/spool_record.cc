@@ -10,7 +10,7 @@
 namespace fathom {
 namespace {
 
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;
 
 // What came in may be no text at all; it must not make writing fail.
 std::string Write(const Json& json) {

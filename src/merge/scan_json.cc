@@ -22,8 +22,9 @@ constexpr std::string_view kEnds[] = {"done",        "time limit",
 
 // What shards of one scan may differ in.
 constexpr const char* kOwnOfShards[] = {
-    "shard",   "vantage",    "backend", "interface",  "lanes",        "pps",
-    "on_loss", "loss_limit", "contact", "cooldown_s", "max_runtime_s"};
+    "shard",  "vantage", "backend",     "interface", "lanes",
+    "pps",    "on_loss", "loss_limit",  "contact",   "cooldown_s",
+    "source", "gateway", "gateway_mac", "pin",       "max_runtime_s"};
 
 uint64_t NumberAt(const ScanJson& json, const char* key) {
   const auto at = json.find(key);

@@ -83,7 +83,8 @@ absl::Status FindScans(const ScanList::Input& input, size_t index,
                      .local = i});
     Found& scan = found.back();
     scan.part = ShardPartOf(scan.manifest);
-    scan.common = Dump(CommonConfiguration(scan.manifest));
+    // With sorted keys: a resumed scan may have them in another order.
+    scan.common = nlohmann::json(CommonConfiguration(scan.manifest)).dump();
     scan.vantage = TextAt(scan.manifest, "vantage");
   }
   return absl::OkStatus();
