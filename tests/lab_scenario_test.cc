@@ -156,8 +156,23 @@ TEST(Scenario, SaysWhereAndWhatIsWrong) {
   }
 }
 
+TEST(Scenario, ErrorsShowNothingThatATerminalObeys) {
+  const std::string junk("x\x1b[2J\0\xff", 7);
+  for (const std::string& text :
+       {junk, junk + " = 1", "seed = " + junk, "loss = " + junk,
+        "source = " + junk, "space = " + junk, "chain.16 = 1-" + junk,
+        std::string(100'000, 'x')}) {
+    const auto parsed = ParseScenario(text, "x.lab");
+    ASSERT_FALSE(parsed.ok());
+    EXPECT_LT(parsed.status().message().size(), 300U);
+    for (const char c : parsed.status().message()) {
+      EXPECT_TRUE(c >= ' ' && c < 127) << parsed.status().message();
+    }
+  }
+}
+
 TEST(Scenario, SaysWhichFileCannotBeRead) {
-  for (const char* path : {"/no/such.lab", "/"}) {
+  for (const char* path : {"/no/such.lab", "/", "/dev/zero"}) {
     const auto read = ReadScenario(path);
     ASSERT_FALSE(read.ok()) << path;
     EXPECT_NE(read.status().message().find(path), absl::string_view::npos)

@@ -46,11 +46,11 @@ class Reader {
     if (line.empty()) return "";
     const size_t equals = line.find('=');
     if (equals == line.npos) {
-      return absl::StrCat("\"", ToAbsl(line), "\" has no =; write key = value");
+      return absl::StrCat("\"", Shown(line), "\" has no =; write key = value");
     }
     const std::string_view key = Trim(line.substr(0, equals));
     if (key != "space" && seen_.contains(key)) {
-      return absl::StrCat(ToAbsl(key),
+      return absl::StrCat(Shown(key),
                           " was given before; leave one of the two lines");
     }
     seen_.emplace(key);
@@ -66,7 +66,7 @@ class Reader {
       scenario_.space.clear();
     }
     if (key == "include") return "include stands in the first line or nowhere";
-    std::string error = absl::StrCat("there is no key \"", ToAbsl(key),
+    std::string error = absl::StrCat("there is no key \"", Shown(key),
                                      "\"; src/lab/scenarios/internet.lab "
                                      "lists those that there are");
     VisitFields(scenario_, [&](const Field& field, auto& value) {
@@ -172,15 +172,23 @@ absl::Status CheckShares(const Scenario& scenario) {
   return absl::OkStatus();
 }
 
+// A file may include any other, /dev/zero too.
+constexpr size_t kMaxFile = size_t{16} << 20;
+
 // The whole of a file.
 absl::StatusOr<std::string> ReadText(const std::string& path) {
   const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   std::string text;
   std::array<char, 4096> buffer;
   ssize_t got = file.valid() ? 1 : -1;
-  while (got > 0) {
+  while (got > 0 && text.size() <= kMaxFile) {
     got = read(file.get(), buffer.data(), buffer.size());
     if (got > 0) text.append(buffer.data(), static_cast<size_t>(got));
+  }
+  if (text.size() > kMaxFile) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("read scenario ", path, ": longer than ", kMaxFile >> 20,
+                     " MiB, which no scenario is"));
   }
   if (got < 0) {
     return absl::NotFoundError(absl::StrCat(

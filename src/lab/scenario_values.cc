@@ -15,10 +15,6 @@ namespace {
 // The name of UnicastSpace() in a file.
 constexpr const char* kUnicast = "unicast";
 
-absl::string_view ToAbsl(std::string_view text) {
-  return {text.data(), text.size()};
-}
-
 // The whole of `text` as a number. Exponents are not read, since their minus
 // would look like a range.
 template <typename T>
@@ -56,14 +52,13 @@ std::string ReadNumber(const Field& field, std::string_view text, T& value) {
   if (!number) {
     const char* const wanted =
         std::is_floating_point_v<T> ? "a number" : "a whole number";
-    return absl::StrCat(field.name, " = ", ToAbsl(text), ": give ", wanted,
+    return absl::StrCat(field.name, " = ", Shown(text), ": give ", wanted,
                         " from ", Text(field.min), " to ", Text(field.max));
   }
   // Not "a < min || a > max", which lets NaN through.
   if (!(*number >= field.min && *number <= field.max)) {
-    return absl::StrCat(field.name, " = ", ToAbsl(text),
-                        ": out of range; give ", Text(field.min), " to ",
-                        Text(field.max));
+    return absl::StrCat(field.name, " = ", Shown(text), ": out of range; give ",
+                        Text(field.min), " to ", Text(field.max));
   }
   value = *number;
   return "";
@@ -81,7 +76,7 @@ std::string ReadRange(const Field& field, std::string_view text,
   }
   if (!error.empty()) return error;
   if (range.min > range.max) {
-    return absl::StrCat(field.name, " = ", ToAbsl(text),
+    return absl::StrCat(field.name, " = ", Shown(text),
                         ": ends before it starts; give low-high");
   }
   value = range;
@@ -97,11 +92,20 @@ void AppendRange(const Field& field, const Range<T>& value, std::string& text) {
 
 }  // namespace
 
+std::string Shown(std::string_view text) {
+  constexpr size_t kMost = 60;
+  std::string shown;
+  for (const char c : text.substr(0, kMost)) {
+    shown += c >= ' ' && c < 127 ? c : '?';
+  }
+  return text.size() > kMost ? shown + "..." : shown;
+}
+
 std::string ReadValue(const Field& field, std::string_view text,
                       uint64_t& value) {
   const auto number = Number<uint64_t>(text);
   if (!number) {
-    return absl::StrCat(field.name, " = ", ToAbsl(text),
+    return absl::StrCat(field.name, " = ", Shown(text),
                         ": give a whole number of at most 64 bits");
   }
   value = *number;
@@ -132,7 +136,7 @@ std::string ReadValue(const Field& field, std::string_view text,
                       IpAddress& value) {
   const auto address = IpAddress::Parse(text);
   if (!address) {
-    return absl::StrCat(field.name, " = ", ToAbsl(text),
+    return absl::StrCat(field.name, " = ", Shown(text),
                         ": not an address; write it like 198.18.0.1");
   }
   value = *address;
@@ -158,7 +162,7 @@ std::string ReadValue(const Field& field, std::string_view text,
     const auto prefix = Prefix::Parse(word);
     if (!prefix) {
       return absl::StrCat(
-          field.name, ": ", ToAbsl(word),
+          field.name, ": ", Shown(word),
           " is not a prefix; write it like 4.0.0.0/8, or \"unicast\" "
           "for all of IPv4");
     }

@@ -19,6 +19,9 @@ struct Field {
   double max = 1;
 };
 
+// What an error shows of a file: cut, and without what a terminal would obey.
+std::string Shown(std::string_view text);
+
 // Reads `text` into `value`; says what is wrong, or nothing. A list grows by
 // what `text` holds.
 std::string ReadValue(const Field& field, std::string_view text,
