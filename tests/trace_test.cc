@@ -653,6 +653,34 @@ TEST(SentProbe, AnswersDecodeToTheProbe) {
   }
 }
 
+TEST(SentProbe, SegmentsOfHostsAnswerTheirSyn) {
+  for (const bool v6 : {false, true}) {
+    const IpAddress source =
+        v6 ? *IpAddress::Parse("2001:db8::1") : IpAddress::V4(lab::kSource);
+    const IpAddress target = v6 ? *IpAddress::Parse("2001:db8::2") : kTarget;
+    const auto codec = Register<CodecModule>::Find("tcp-syn")->make(
+        {.key = {1, 2}, .source = source});
+    ASSERT_TRUE(codec.ok());
+    for (const bool open : {false, true}) {
+      const Probe probe = {target, Ttl(7), FlowId(0)};
+      std::array<std::byte, kMaxProbeSize> room{};
+      TxFrame frame = {.room = room};
+      (*codec)->Encode(kZero, std::span(&probe, 1), std::span(&frame, 1));
+      const auto sent = ReadSentProbe(std::span(room).first(frame.length));
+      ASSERT_TRUE(sent);
+      const auto answer = SegmentAnswering(*sent, {.source = source}, open);
+      Reply reply;
+      ASSERT_EQ((*codec)->Decode({answer, kZero + milliseconds(5)}, reply),
+                Verdict::kReply);
+      EXPECT_EQ(reply.probe, probe);
+      EXPECT_EQ(reply.responder, target);
+      EXPECT_EQ(reply.kind, ReplyKind::kDestination);
+      EXPECT_EQ(reply.tcp_flags,
+                open ? kTcpSyn | kTcpAck : kTcpReset | kTcpAck);
+    }
+  }
+}
+
 TEST(SentProbe, ReadsNothingFromPiecesAndOtherPackets) {
   std::vector<std::byte> packet = lab::Make({.target = kTarget.v4()});
   EXPECT_TRUE(ReadSentProbe(packet));

@@ -232,9 +232,64 @@ class Cases:
         check_path(path_of(done.stdout))
         assert not done.stderr, done.stderr
 
+    def test_asks_by_tcp_without_privilege(self):
+        """Whether the port is open or closed; and no connection comes of it."""
+        for family, host in ((4, chain.HOST), (6, chain.HOST6)):
+            done = self.unprivileged("--protocol", "tcp-syn", host,
+                                     groups="1 0")
+            check_path(path_of(done.stdout), family)
+            assert not done.stderr, done.stderr
+            with socket_in("host", socket.AF_INET if family == 4
+                           else socket.AF_INET6) as server:
+                server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                server.bind((host, 80))
+                server.listen()
+                server.settimeout(0)
+                done = self.unprivileged("--protocol", "tcp-syn", host,
+                                         groups="1 0")
+                check_path(path_of(done.stdout), family)
+                try:
+                    raise AssertionError(f"accepted {server.accept()}")
+                except BlockingIOError:
+                    pass
+        for host, mark, distance in ((chain.REFUSED, "!H", 2),
+                                     (chain.FORBIDDEN, "!X", 3)):
+            done = self.unprivileged("--protocol", "tcp-syn", host,
+                                     groups="1 0")
+            last = done.stdout.splitlines()[-1]
+            assert last.startswith(f" {distance}  ") and mark in last, last
+
+    def test_tcp_without_privilege_survives_many_hosts(self):
+        """More SYNs than sockets may be open; each is sent but once."""
+        chain.configure("scanner", "ipv4/ping_group_range", "1 0")
+        hosts = [f"10.200.1.{i}" for i in range(1, 31)]
+        with socket_in("r1", socket.AF_PACKET, socket.SOCK_DGRAM,
+                       socket.htons(0x0800)) as wire:
+            wire.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 24)
+            traces = self.json("-b", "unprivileged", "--protocol", "tcp-syn",
+                               *hosts)
+            wire.settimeout(0)
+            seen = set()
+            try:
+                while True:
+                    packet, device = wire.recvfrom(2048)
+                    if device[0] == "v1n" or packet[9] != 6:
+                        continue
+                    if device[0] == "v1f" and packet[33] == 2:  # A bare SYN.
+                        syn = packet[12:24] + packet[24:28]
+                        assert syn not in seen, packet
+                        seen.add(syn)
+            except BlockingIOError:
+                pass
+        for trace in traces:
+            check_path(path_of_json(trace), host=trace["host"])
+        assert len(seen) >= 30 * (16 + 2 * 15), len(seen)
+
     def test_says_what_to_grant_where_it_may_not_ask(self):
         for arguments in (("--protocol", "icmp"), ("--flows", "4"),
-                          ("--protocol", "udp", "--flows", "4")):
+                          ("--protocol", "udp", "--flows", "4"),
+                          ("--protocol", "tcp-ack"),
+                          ("--protocol", "tcp-syn", "--flows", "4")):
             done = self.unprivileged(*arguments, chain.HOST, groups="1 0",
                                      code=3)
             assert f"sudo setcap cap_net_raw+ep {self.copy}" in done.stderr, \

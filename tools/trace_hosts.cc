@@ -107,19 +107,22 @@ std::string Grant() {
 
 // What sockets that anybody may open can ask by.
 absl::StatusOr<SocketKind> SocketKindOf(const TraceRunOptions& options) {
-  if (options.protocol.starts_with("icmp")) return SocketKind::kPing;
-  if (!options.protocol.starts_with("udp")) {
+  const std::string& protocol = options.protocol;
+  if (protocol.starts_with("icmp")) return SocketKind::kPing;
+  const bool udp = protocol.starts_with("udp");
+  if (!udp && protocol != "tcp-syn") {
     return absl::PermissionDeniedError(absl::StrCat(
-        "--protocol ", options.protocol, ": needs raw packets; allow them by: ",
-        Grant(), ", or use --protocol icmp"));
+        "--protocol ", protocol, ": needs raw packets; allow them by: ",
+        Grant(), ", or use --protocol icmp or tcp-syn"));
   }
   if (options.trace.flows > 1) {
     return absl::PermissionDeniedError(absl::StrCat(
-        "--flows with --protocol udp: ports tell hops apart where raw packets "
-        "are not allowed; allow them by: ",
+        "--flows with --protocol ", protocol,
+        ": ports tell hops apart where raw packets are not allowed; allow them "
+        "by: ",
         Grant(), ", or use --protocol icmp"));
   }
-  return SocketKind::kUdp;
+  return udp ? SocketKind::kUdp : SocketKind::kTcp;
 }
 
 absl::StatusOr<std::unique_ptr<Backend>> OpenSockets(

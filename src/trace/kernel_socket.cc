@@ -2,6 +2,8 @@
 
 #include <linux/errqueue.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -61,6 +63,18 @@ std::optional<std::pair<IpAddress, uint16_t>> FromSystem(
 
 bool Set(int fd, int level, int name, int value = 1) {
   return setsockopt(fd, level, name, &value, sizeof value) == 0;
+}
+
+int ProtocolOf(const KernelSocketOptions& options) {
+  switch (options.kind) {
+    case SocketKind::kUdp:
+      return IPPROTO_UDP;
+    case SocketKind::kTcp:
+      return IPPROTO_TCP;
+    default:
+      return options.family == Family::kIpv4 ? int{IPPROTO_ICMP}
+                                             : int{IPPROTO_ICMPV6};
+  }
 }
 
 absl::Status SetOptions(int fd, Family family) {
@@ -146,14 +160,15 @@ void ReadControl(const cmsghdr* control, KernelAnswer& answer) {
 absl::StatusOr<KernelSocket> KernelSocket::Open(
     const KernelSocketOptions& options) {
   const bool v4 = options.family == Family::kIpv4;
-  const bool ping = options.kind == SocketKind::kPing;
-  UniqueFd fd(socket(v4 ? AF_INET : AF_INET6,
-                     SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-                     !ping ? IPPROTO_UDP
-                     : v4  ? IPPROTO_ICMP
-                           : int{IPPROTO_ICMPV6}));
+  UniqueFd fd(
+      socket(v4 ? AF_INET : AF_INET6,
+             (options.kind == SocketKind::kTcp ? SOCK_STREAM : SOCK_DGRAM) |
+                 SOCK_NONBLOCK | SOCK_CLOEXEC,
+             ProtocolOf(options)));
   if (!fd.valid()) {
-    const char* const what = ping ? "open ping socket" : "open UDP socket";
+    constexpr const char* kWhat[] = {"open ping socket", "open UDP socket",
+                                     "open TCP socket"};
+    const char* const what = kWhat[static_cast<size_t>(options.kind)];
     if (errno == EACCES) return absl::PermissionDeniedError(what);
     return absl::ErrnoToStatus(errno, what);
   }
@@ -194,6 +209,47 @@ absl::Status KernelSocket::Send(const IpAddress& to, uint16_t port, uint8_t ttl,
     if (error == EAGAIN || error == ENOBUFS) break;
   }
   return absl::ErrnoToStatus(error, absl::StrCat("send to ", to.ToString()));
+}
+
+absl::Status KernelSocket::Connect(const IpAddress& to, uint16_t port,
+                                   uint8_t ttl) {
+  const int fd = fd_.get();
+  const linger reset = {.l_onoff = 1, .l_linger = 0};
+  const bool set =
+      (family_ == Family::kIpv4
+           ? Set(fd, IPPROTO_IP, IP_TTL, ttl)
+           : Set(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, ttl)) &&
+      Set(fd, IPPROTO_TCP, TCP_SYNCNT, 1) &&
+      // Who waits for data to send with the last step does not take it yet.
+      Set(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, 1) &&
+      setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset) == 0;
+  SocketAddress address;
+  const socklen_t size = ToSystem(to, port, address);
+  if (set && (connect(fd, &address.any, size) == 0 || errno == EINPROGRESS)) {
+    return absl::OkStatus();
+  }
+  return absl::ErrnoToStatus(errno, absl::StrCat("send to ", to.ToString()));
+}
+
+ConnectOutcome KernelSocket::Outcome() const {
+  pollfd state = {fd_.get(), POLLOUT, 0};
+  if (poll(&state, 1, 0) <= 0) return ConnectOutcome::kPending;
+  int error = 0;
+  socklen_t size = sizeof error;
+  if (getsockopt(fd_.get(), SOL_SOCKET, SO_ERROR, &error, &size) != 0) {
+    return ConnectOutcome::kFailed;
+  }
+  if (error == 0 && (state.revents & (POLLERR | POLLHUP)) == 0) {
+    return ConnectOutcome::kAccepted;
+  }
+  return error == ECONNREFUSED ? ConnectOutcome::kReset
+                               : ConnectOutcome::kFailed;
+}
+
+std::optional<KernelAnswer> KernelSocket::TakeError(
+    std::span<std::byte> buffer) {
+  auto answer = Receive(MSG_ERRQUEUE, buffer);
+  return answer && answer->error ? answer : std::nullopt;
 }
 
 std::optional<KernelAnswer> KernelSocket::Take(std::span<std::byte> buffer) {

@@ -16,11 +16,12 @@
 
 namespace fathom {
 
-// A socket that anybody may open, with which hops can be asked: a ping socket
-// or a UDP socket, which the kernel tells of the ICMP errors that its packets
-// caused (IP_RECVERR). Both families; it never blocks.
+// A socket that anybody may open, with which hops can be asked: a ping socket,
+// a UDP socket or the beginning of a TCP connection, which the kernel tells of
+// the ICMP errors that its packets caused (IP_RECVERR). Both families; it never
+// blocks.
 
-enum class SocketKind : uint8_t { kPing, kUdp };
+enum class SocketKind : uint8_t { kPing, kUdp, kTcp };
 
 struct KernelSocketOptions {
   SocketKind kind = SocketKind::kPing;
@@ -45,18 +46,35 @@ struct KernelAnswer {
   std::span<const std::byte> extensions{};  // Part of `data`: RFC 4884.
 };
 
+// What became of a connection. It goes no further than this.
+enum class ConnectOutcome : uint8_t {
+  kPending,
+  kAccepted,  // SYN-ACK: the port is open.
+  kReset,     // RST: it is closed.
+  kFailed,    // An error, of which TakeError() tells if it came by ICMP.
+};
+
 class KernelSocket {
  public:
   // PermissionDenied: ping sockets are not for this user.
   static absl::StatusOr<KernelSocket> Open(const KernelSocketOptions& options);
 
   // Sends from the ICMP header on, or what follows the UDP header.
+  // REQUIRES: not kTcp.
   absl::Status Send(const IpAddress& to, uint16_t port, uint8_t ttl,
                     std::span<const std::byte> bytes);
 
   // The next answer, errors first; nullopt if there is none now. Its spans are
   // into `buffer`.
   std::optional<KernelAnswer> Take(std::span<std::byte> buffer);
+
+  // Sends a SYN, once for a second at least. No connection comes of it: the
+  // kernel is made to wait with the last step of the handshake, and closing the
+  // socket, which the caller does within 200 ms of kAccepted, sends a reset.
+  // REQUIRES: kTcp, and no call before.
+  absl::Status Connect(const IpAddress& to, uint16_t port, uint8_t ttl);
+  ConnectOutcome Outcome() const;
+  std::optional<KernelAnswer> TakeError(std::span<std::byte> buffer);
 
   int fd() const { return fd_.get(); }
 

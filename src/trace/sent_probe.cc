@@ -21,6 +21,15 @@ constexpr size_t kLeast = 10;  // After the IP header.
 // section 5.1).
 constexpr size_t kQuoteBeforeExtensions = 128;
 
+// Of what follows an IP header.
+struct Protocol {
+  uint8_t number;
+  size_t checksum_at;
+};
+constexpr Protocol kIcmp = {IPPROTO_ICMP, 2};
+constexpr Protocol kIcmpv6 = {IPPROTO_ICMPV6, 2};
+constexpr Protocol kTcp = {IPPROTO_TCP, 16};
+
 uint64_t LoadHalf(std::span<const std::byte> bytes) {
   return uint64_t{Load<Be32>(bytes)} << 32 | Load<Be32>(bytes.subspan(4));
 }
@@ -36,35 +45,47 @@ void StoreAddress(const IpAddress& address, std::span<std::byte> at) {
   Store(Be32(static_cast<uint32_t>(address.low())), at.subspan(12));
 }
 
-// Puts an IP header before `icmp`, whose checksum it fills in.
-Bytes Wrap(Family family, const SocketAnswer& answer, Bytes icmp) {
+// Puts an IP header before `rest`, whose checksum, which stands at
+// `checksum_at`, it fills in.
+Bytes Wrap(Family family, const SocketAnswer& answer, Bytes rest,
+           Protocol protocol) {
   const bool v4 = family == Family::kIpv4;
   Bytes packet(v4 ? kIpv4Size : kIpv6Size);
   const std::span<std::byte> at(packet);
-  const auto size = static_cast<uint16_t>(icmp.size());
-  uint16_t pseudo = 0;
+  const auto size = static_cast<uint16_t>(rest.size());
+  const std::byte number{protocol.number};
   if (v4) {
     at[0] = std::byte{0x45};
     Store(Be16(static_cast<uint16_t>(size + kIpv4Size)), at.subspan(2));
     at[8] = std::byte{answer.arrival_ttl};
-    at[9] = std::byte{IPPROTO_ICMP};
+    at[9] = number;
     StoreAddress(answer.responder, at.subspan(12));
     StoreAddress(answer.source, at.subspan(16));
     Store(Be16(InternetChecksum(packet)), at.subspan(10));
   } else {
     at[0] = std::byte{0x60};
     Store(Be16(size), at.subspan(4));
-    at[6] = std::byte{IPPROTO_ICMPV6};
+    at[6] = number;
     at[7] = std::byte{answer.arrival_ttl};
     StoreAddress(answer.responder, at.subspan(8));
     StoreAddress(answer.source, at.subspan(24));
-    pseudo = OnesAdd(OnesAdd(OnesSum(at.subspan(8)), size), IPPROTO_ICMPV6);
   }
-  Store(Be16(0), std::span(icmp).subspan(2));
-  Store(Be16(static_cast<uint16_t>(~OnesAdd(OnesSum(icmp), pseudo))),
-        std::span(icmp).subspan(2));
-  packet.insert(packet.end(), icmp.begin(), icmp.end());
+  // ICMP over IPv4 has no pseudo-header.
+  const bool bare = protocol.number == IPPROTO_ICMP;
+  const uint16_t pseudo =
+      bare ? 0
+           : OnesAdd(OnesAdd(OnesSum(at.subspan(v4 ? 12 : 8)), size),
+                     protocol.number);
+  const auto sum = std::span(rest).subspan(protocol.checksum_at);
+  Store(Be16(0), sum);
+  Store(Be16(static_cast<uint16_t>(~OnesAdd(OnesSum(rest), pseudo))), sum);
+  packet.insert(packet.end(), rest.begin(), rest.end());
   return packet;
+}
+
+Bytes WrapIcmp(Family family, const SocketAnswer& answer, Bytes icmp) {
+  return Wrap(family, answer, std::move(icmp),
+              family == Family::kIpv4 ? kIcmp : kIcmpv6);
 }
 
 }  // namespace
@@ -107,7 +128,7 @@ Bytes ErrorAbout(const SentProbe& probe, const SocketAnswer& answer) {
     icmp[v4 ? 5 : 4] = static_cast<std::byte>(quote / word);
     icmp.insert(icmp.end(), answer.extensions.begin(), answer.extensions.end());
   }
-  return Wrap(probe.family, answer, std::move(icmp));
+  return WrapIcmp(probe.family, answer, std::move(icmp));
 }
 
 Bytes EchoReplyTo(const SentProbe& probe, const SocketAnswer& answer) {
@@ -115,7 +136,24 @@ Bytes EchoReplyTo(const SentProbe& probe, const SocketAnswer& answer) {
   constexpr uint8_t kIpv6Reply = 129;
   Bytes icmp(probe.transport().begin(), probe.transport().end());
   icmp[0] = std::byte{probe.family == Family::kIpv4 ? kIpv4Reply : kIpv6Reply};
-  return Wrap(probe.family, answer, std::move(icmp));
+  return WrapIcmp(probe.family, answer, std::move(icmp));
+}
+
+Bytes SegmentAnswering(const SentProbe& probe, const SocketAnswer& answer,
+                       bool open) {
+  constexpr size_t kSize = 20;
+  constexpr uint8_t kReset = 0x04, kSyn = 0x02, kAck = 0x10;
+  const auto asked = probe.transport();
+  Bytes segment(kSize);
+  const std::span<std::byte> at(segment);
+  Store(Load<Be16>(asked.subspan(2)), at);
+  Store(Load<Be16>(asked), at.subspan(2));
+  Store(Be32(Load<Be32>(asked.subspan(4)) + 1), at.subspan(8));
+  at[12] = std::byte{kSize / 4 << 4};
+  at[13] = static_cast<std::byte>((open ? kSyn : kReset) | kAck);
+  SocketAnswer from = answer;
+  from.responder = probe.destination;
+  return Wrap(probe.family, from, std::move(segment), kTcp);
 }
 
 }  // namespace fathom

@@ -48,6 +48,11 @@ struct SocketAnswer {
 std::vector<std::byte> ErrorAbout(const SentProbe& probe,
                                   const SocketAnswer& answer);
 
+// What the host at `probe.destination` says to `probe`, a SYN: a SYN-ACK where
+// the port is `open`, else a reset. The responder is left out of account.
+std::vector<std::byte> SegmentAnswering(const SentProbe& probe,
+                                        const SocketAnswer& answer, bool open);
+
 // The echo reply to `probe`, an echo request.
 std::vector<std::byte> EchoReplyTo(const SentProbe& probe,
                                    const SocketAnswer& answer);

@@ -204,6 +204,7 @@ class SocketBackend final : public Backend {
 
 absl::StatusOr<std::unique_ptr<Backend>> OpenSocketBackend(
     SocketKind kind, const BackendOptions& options) {
+  if (kind == SocketKind::kTcp) return OpenConnectBackend(options);
   FATHOM_ASSIGN_OR_RETURN(const IpAddress source,
                           options.source
                               ? *options.source

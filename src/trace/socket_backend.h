@@ -20,10 +20,18 @@ namespace fathom {
 // a datagram. ICMP checksums stay as the codec wished, by the first word behind
 // the header, so flows stay together; UDP ports do not, and flows mean nothing.
 //
+// TCP segments are SYNs of connections that never come to be, each from a
+// socket and a port of its own, since the kernel has one connection for two
+// ends: so flows mean nothing there either. At most 256 are open, the youngest.
+//
 // `options.toward` says the family, and the route that decides the source.
 // PermissionDenied: ping sockets are not for this user.
 absl::StatusOr<std::unique_ptr<Backend>> OpenSocketBackend(
     SocketKind kind, const BackendOptions& options);
+
+// The same for kTcp, which OpenSocketBackend() calls.
+absl::StatusOr<std::unique_ptr<Backend>> OpenConnectBackend(
+    const BackendOptions& options);
 
 }  // namespace fathom
 
