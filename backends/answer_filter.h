@@ -66,7 +66,7 @@ class AnswerFilter {
     }
     const auto type = static_cast<uint8_t>(message[0]);
     return type == kIcmpv6EchoReply || type == kIcmpv6Unreachable ||
-           type == kIcmpv6TimeExceeded;
+           type == kIcmpv6TimeExceeded || type == kIcmpv6ParameterProblem;
   }
 
   bool IsTcp(uint8_t protocol, Bytes message) const {

@@ -88,19 +88,20 @@ struct MessageFilter {
   uint16_t addressing;
   size_t start;
   uint8_t icmp;
-  std::array<uint8_t, 3> types;
+  std::vector<uint8_t> types;
 
   void AddTo(Filter& filter, bool tcp) const {
-    constexpr uint8_t kPastIcmp = 4;
+    const auto past_icmp = static_cast<uint8_t>(types.size() + 1);
     const auto load = [&](uint16_t width, size_t offset) {
       filter.Load(BPF_LD | width | addressing, start + offset);
     };
     filter.Test(kIfEqual, icmp, Filter::kNext,
-                tcp ? kPastIcmp : Filter::kReject);
+                tcp ? past_icmp : Filter::kReject);
     load(BPF_B, offsetof(IcmpHeader, type));
-    filter.Test(kIfEqual, types[0], Filter::kAccept, Filter::kNext);
-    filter.Test(kIfEqual, types[1], Filter::kAccept, Filter::kNext);
-    filter.Test(kIfEqual, types[2], Filter::kAccept, Filter::kReject);
+    for (const uint8_t type : types) {
+      filter.Test(kIfEqual, type, Filter::kAccept,
+                  type == types.back() ? Filter::kReject : Filter::kNext);
+    }
     if (!tcp) return;
     filter.Require(kProtocolTcp);
     load(BPF_H, offsetof(TcpHeader, destination_port));
@@ -148,7 +149,8 @@ void AddIpv6(const Answers& answers, Filter& filter) {
   MessageFilter{BPF_ABS,
                 sizeof(Ipv6Header),
                 kProtocolIcmpv6,
-                {kIcmpv6EchoReply, kIcmpv6Unreachable, kIcmpv6TimeExceeded}}
+                {kIcmpv6EchoReply, kIcmpv6Unreachable, kIcmpv6TimeExceeded,
+                 kIcmpv6ParameterProblem}}
       .AddTo(filter, answers.tcp);
 }
 

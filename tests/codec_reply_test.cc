@@ -74,6 +74,22 @@ TEST_P(CodecReply, KnowsAnOpenPortFromAClosedOne) {
   }
 }
 
+TEST_P(CodecReply, SynsAndNoOthersStateASegmentSize) {
+  if (!Tcp()) return;
+  const auto codec = Make(20);
+  const Bytes packet = Encode(*codec, RandomProbe());
+  const auto segment = std::span(packet).subspan(TransportStart(packet));
+  const auto header = Load<TcpHeader>(segment);
+  const bool syn = header.flags == kTcpSyn;
+  const size_t size = syn ? 24 : 20;
+  EXPECT_EQ(segment.size(), size);
+  EXPECT_EQ(header.data_offset, size / 4 << 4);
+  if (syn) {
+    EXPECT_EQ(Load<Be32>(segment.subspan(20)),
+              0x0204'0000U + (V6() ? 1440 : 1460));
+  }
+}
+
 TEST_P(CodecReply, ReadsThroughOptionsAndPaddedQuotes) {
   const auto codec = Make(9);
   for (size_t outer = 0; outer <= 40; outer += 8) {
@@ -95,6 +111,53 @@ TEST_P(CodecReply, ReadsThroughOptionsAndPaddedQuotes) {
         EXPECT_EQ(decoded->arrival_ttl, Ttl(77));
         EXPECT_TRUE(decoded->extensions.bytes.empty());
       }
+    }
+  }
+}
+
+TEST_P(CodecReply, ReadsThroughAnAuthenticationHeaderInTheQuote) {
+  if (!V6()) return;
+  const auto codec = Make(21);
+  for (size_t size = 8; size <= 40; size += 8) {
+    const Probe probe = RandomProbe();
+    Bytes reply = RouterReply(Encode(*codec, probe), {.quoted_options = size});
+    const size_t quote = sizeof(Ipv6Header) + sizeof(IcmpHeader);
+    reply[quote + offsetof(Ipv6Header, next_header)] = std::byte{51};
+    // RFC 4302, 2.2: in words of 32 bits, less two.
+    reply[quote + sizeof(Ipv6Header) + 1] =
+        static_cast<std::byte>(size / 4 - 2);
+    FixTransport(reply);
+    const Decoded decoded = Decode(*codec, reply);
+    ASSERT_TRUE(decoded) << size;
+    EXPECT_EQ(decoded->probe, probe);
+    // One that ends elsewhere is not read through.
+    reply[quote + sizeof(Ipv6Header) + 1] = std::byte{255};
+    FixTransport(reply);
+    EXPECT_FALSE(Decode(*codec, reply));
+  }
+}
+
+TEST_P(CodecReply, TakesAParameterProblemForWhatItSays) {
+  if (!V6()) return;
+  const auto codec = Make(22);
+  const Probe probe = RandomProbe();
+  for (uint8_t code = 0; code <= 3; ++code) {
+    for (const bool host : {false, true}) {
+      RouterOptions options{.code = code};
+      if (host) options.router = probe.target;
+      Bytes reply = RouterReply(Encode(*codec, probe), options);
+      reply[sizeof(Ipv6Header)] = std::byte{4};
+      // Where the header is that the node does not know.
+      reply[sizeof(Ipv6Header) + 7] = std::byte{6};
+      FixTransport(reply);
+      const Decoded decoded = Decode(*codec, reply);
+      ASSERT_TRUE(decoded) << int{code};
+      EXPECT_EQ(decoded->probe, probe);
+      EXPECT_EQ(decoded->icmp_type, 4);
+      EXPECT_EQ(decoded->icmp_code, code);
+      EXPECT_EQ(decoded->kind, host        ? ReplyKind::kDestination
+                               : code == 1 ? ReplyKind::kAlias
+                                           : ReplyKind::kUnreachable);
     }
   }
 }

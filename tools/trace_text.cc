@@ -106,7 +106,13 @@ std::string RefusalMark(const TraceResponder& responder) {
   if (responder.kind == ReplyKind::kHop || responder.tcp_flags != 0) return "";
   if (responder.address.family() == Family::kIpv6) {
     constexpr uint8_t kUnreachable = 1;
+    constexpr uint8_t kProblem = 4, kUnknownHeader = 1;
     constexpr uint8_t kPort = 4;
+    if (responder.icmp_type == kProblem) {
+      return responder.icmp_code == kUnknownHeader
+                 ? "!P"
+                 : absl::StrCat("!<4:", responder.icmp_code, ">");
+    }
     if (responder.icmp_type != kUnreachable || responder.icmp_code == kPort) {
       return "";
     }

@@ -110,7 +110,8 @@ uint8_t EchoRequestType() {
 
 bool IsError(uint8_t type) {
   if (Rules().ipv6 != 0) {
-    return type == kIcmpv6Unreachable || type == kIcmpv6TimeExceeded;
+    return type == kIcmpv6Unreachable || type == kIcmpv6TimeExceeded ||
+           type == kIcmpv6ParameterProblem;
   }
   return type == kIcmpUnreachable || type == kIcmpTimeExceeded;
 }

@@ -94,6 +94,9 @@ PacketShape ShapeOf(uint8_t type, uint8_t code) {
     case kV4 ? kIcmpUnreachable:
     kIcmpv6Unreachable:
       return PacketShape::kError;
+    case kIcmpv6ParameterProblem:
+      // Says which header a node does not know, as IPv4 does by Unreachable.
+      return kV4 ? PacketShape::kOther : PacketShape::kError;
     case kV4 ? kIcmpTimeExceeded:
     kIcmpv6TimeExceeded:
       // Code 1 is about reassembly and says nothing of the path.

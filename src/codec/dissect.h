@@ -18,7 +18,8 @@ namespace fathom {
 // where they stay within it.
 
 enum class PacketShape : uint8_t {
-  kError,      // ICMP Time Exceeded in transit, or Unreachable, with a quote.
+  kError,      // ICMP Time Exceeded in transit, Unreachable, or ICMPv6
+               // Parameter Problem, with a quote.
   kEchoReply,  // ICMP Echo Reply.
   kSegment,    // TCP RST or SYN-ACK: what hosts answer to a segment.
   kMalformed,  // One of these, but damaged: lengths, checksums, no quote.

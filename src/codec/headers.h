@@ -64,6 +64,7 @@ inline constexpr uint8_t kIpv6HopByHop = 0;
 inline constexpr uint8_t kIpv6Routing = 43;
 inline constexpr uint8_t kIpv6Fragment = 44;
 inline constexpr uint8_t kIpv6Destination = 60;
+inline constexpr uint8_t kIpv6Authentication = 51;  // RFC 4302.
 
 // RFC 792; the second word as echo messages use it.
 struct IcmpHeader {
@@ -92,7 +93,9 @@ inline constexpr uint8_t kIcmpProhibited = 13;
 // Types of ICMPv6 (RFC 4443), whose header is the same.
 inline constexpr uint8_t kIcmpv6Unreachable = 1;
 inline constexpr uint8_t kIcmpv6TimeExceeded = 3;
+inline constexpr uint8_t kIcmpv6ParameterProblem = 4;
 inline constexpr uint8_t kIcmpv6PortUnreachable = 4;  // A code.
+inline constexpr uint8_t kIcmpv6UnknownHeader = 1;    // Of a parameter problem.
 inline constexpr uint8_t kIcmpv6EchoRequest = 128;
 inline constexpr uint8_t kIcmpv6EchoReply = 129;
 

@@ -153,7 +153,9 @@ class Ipv6View {
       if (protocol_ == kIpv6Fragment) {
         is_later_fragment_ = (Load<Be16>(header.subspan(2)) & 0xfff8) != 0;
       } else {
-        size += std::to_integer<size_t>(header[1]) * 8;
+        // That of RFC 4302 counts words of 32 bits.
+        const size_t unit = protocol_ == kIpv6Authentication ? 4 : 8;
+        size += std::to_integer<size_t>(header[1]) * unit;
       }
       if (size > header.size()) return false;
       protocol_ = std::to_integer<uint8_t>(header[0]);
@@ -164,7 +166,8 @@ class Ipv6View {
 
   static bool IsExtensionHeader(uint8_t protocol) {
     return protocol == kIpv6HopByHop || protocol == kIpv6Routing ||
-           protocol == kIpv6Fragment || protocol == kIpv6Destination;
+           protocol == kIpv6Fragment || protocol == kIpv6Destination ||
+           protocol == kIpv6Authentication;
   }
 
   IpAddress Address(size_t offset) const {

@@ -169,7 +169,12 @@ ReplyKind MarkedCodec<T>::KindOf(const Packet& packet,
   const bool is_error = packet.shape == PacketShape::kError;
   if (is_error && packet.icmp_type == Ip::kTimeExceeded) return ReplyKind::kHop;
   if (packet.source == target) return ReplyKind::kDestination;
-  const bool host = !is_error || T::IsHosts(packet.icmp_code);
+  const bool is_problem = T::kFamily == Family::kIpv6 &&
+                          packet.icmp_type == kIcmpv6ParameterProblem;
+  // Only the host that was asked looks at what the last header is.
+  const bool host =
+      !is_error || (is_problem ? packet.icmp_code == kIcmpv6UnknownHeader
+                               : T::IsHosts(packet.icmp_code));
   return host ? ReplyKind::kAlias : ReplyKind::kUnreachable;
 }
 

@@ -14,8 +14,14 @@
 // the SYN. The ports tell the flow, the address of who answers is the target:
 // an answer from another address cannot be told from foreign traffic.
 //
+// A SYN states the largest segment that we would take, as all that open
+// connections do (RFC 9293, 3.7.1): some firewalls drop one that does not. An
+// ACK never has that option.
+//
 // No connection comes of a SYN: no socket is there for the answer, so the
 // kernel of this machine resets it, unless a firewall keeps it from that.
+
+#include <type_traits>
 
 #include "fathom/registry.h"
 #include "src/codec/marked_codec_inline.h"
@@ -23,9 +29,16 @@
 namespace fathom {
 namespace {
 
+struct SynHeader : TcpHeader {
+  uint8_t option = 2;  // Maximum segment size,
+  uint8_t option_length = 4;
+  Be16 size{};
+};
+static_assert(sizeof(SynHeader) == 24);
+
 template <Family F, bool kIsSyn>
 struct Segment {
-  using Header = TcpHeader;
+  using Header = std::conditional_t<kIsSyn, SynHeader, TcpHeader>;
 
   static constexpr Family kFamily = F;
   static constexpr uint8_t kProtocol = kProtocolTcp;
@@ -37,16 +50,13 @@ struct Segment {
   static constexpr uint16_t kToPort = 80;
   static constexpr uint16_t kWindow = 65'535;
 
-  static TcpHeader HeaderOf(const Mark& mark, uint16_t /*length*/) {
-    return {.source_port = static_cast<uint16_t>(kMinAnsweredPort + mark.value),
-            .destination_port = kToPort,
-            .sequence = mark.time,
-            .acknowledgment = kIsSyn ? 0 : mark.time,
-            .data_offset = (sizeof(TcpHeader) / 4) << 4,
-            .flags = kIsSyn ? kTcpSyn : kTcpAck,
-            .window = kWindow,
-            .checksum = 0,
-            .urgent = 0};
+  // What Ethernet carries behind the two headers.
+  static constexpr uint16_t kSegmentSize = F == Family::kIpv4 ? 1460 : 1440;
+
+  static Header HeaderOf(const Mark& mark, uint16_t /*length*/) {
+    Header header = {BareHeaderOf(mark)};
+    if constexpr (kIsSyn) header.size = kSegmentSize;
+    return header;
   }
 
   static uint16_t SumOf(const Mark& mark) {
@@ -87,6 +97,18 @@ struct Segment {
   }
 
  private:
+  static TcpHeader BareHeaderOf(const Mark& mark) {
+    return {.source_port = static_cast<uint16_t>(kMinAnsweredPort + mark.value),
+            .destination_port = kToPort,
+            .sequence = mark.time,
+            .acknowledgment = kIsSyn ? 0 : mark.time,
+            .data_offset = (sizeof(Header) / 4) << 4,
+            .flags = kIsSyn ? kTcpSyn : kTcpAck,
+            .window = kWindow,
+            .checksum = 0,
+            .urgent = 0};
+  }
+
   template <typename T>
   static T Field(std::span<const std::byte> tcp, size_t offset) {
     return Load<T>(tcp.subspan(offset));
