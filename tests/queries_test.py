@@ -158,7 +158,8 @@ def diamonds():
         for middle in middles for meets in after.get(middle, ())
         if meets != parts)
     wide = [(*ends, count) for ends, count in width.items() if count > 1]
-    return sorted(wide, key=lambda d: (-d[2], number(d[0]), number(d[1])))
+    return sorted(wide, key=lambda d: (-d[2], number(d[0]),
+                                       number(d[1])))[:1000]
 
 
 def tunnels():

@@ -41,10 +41,14 @@ def has_duckdb():
                                  "node-api").is_dir()
 
 
-def run_duckdb(statements, directory, settings=None):
-    """The answers to statements, run one after the other in `directory`."""
+def run_duckdb(statements, directory, settings=None, rows=True):
+    """The answers to statements, run one after the other in `directory`.
+
+    Without rows they are computed and not taken.
+    """
     done = subprocess.run(
-        [NODE, READERS / "run_sql.mjs"], cwd=directory,
+        [NODE, READERS / "run_sql.mjs", *([] if rows else ["--no-rows"])],
+        cwd=directory,
         input=json.dumps(statements), capture_output=True, text=True,
         check=False, env={"PATH": "/usr/bin:/bin", "HOME": str(directory),
                           "DUCKDB_SETTINGS": json.dumps(settings or {})})
