@@ -121,6 +121,7 @@ class Cases(lab_wire_test.Cases):
             said = scan.communicate(timeout=60)[1]
         assert "interface scan0 was removed" in said, said
         assert scan.returncode not in (0, -11, -6), scan.returncode
+        self.fathom.ok("recover", "pulled")
         assert self.fathom.manifest("pulled")["probes"]["sent"] >= 0
 
 
