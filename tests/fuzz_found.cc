@@ -7,9 +7,6 @@
 // scored or as what is imported. Whatever it is, what is read must be as
 // found.h and replies.h promise it.
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -18,11 +15,11 @@
 #include <string>
 
 #include "fathom/registry.h"
-#include "src/base/unique_fd.h"
 #include "src/found/found.h"
 #include "src/found/found_file.h"
 #include "src/found/replies.h"
 #include "src/net/icmp_extensions.h"
+#include "tests/fuzz_file.h"
 
 namespace fathom::found {
 namespace {
@@ -78,19 +75,15 @@ void FuzzReplies(const FoundFormat& format, const std::string& path) {
 
 void Fuzz(const uint8_t* data, size_t size) {
   if (size == 0) return;
-  const UniqueFd fd(memfd_create("fuzz", MFD_CLOEXEC));
-  if (write(fd.get(), data + 1, size - 1) != static_cast<ssize_t>(size - 1)) {
-    return;
-  }
-  const std::string path = "/proc/self/fd/" + std::to_string(fd.get());
+  const FuzzFile file(std::as_bytes(std::span(data + 1, size - 1)));
   const auto formats = Register<FoundFormat>::All();
   const size_t which = (data[0] & 0x7f) % (formats.size() + 1);
   if (data[0] >= 0x80 && which < formats.size() &&
       formats[which].read_replies != nullptr) {
-    return FuzzReplies(formats[which], path);
+    return FuzzReplies(formats[which], file.path());
   }
-  const auto found =
-      ReadFound(path, which == formats.size() ? "auto" : formats[which].name);
+  const auto found = ReadFound(
+      file.path(), which == formats.size() ? "auto" : formats[which].name);
   if (found.ok()) Check(*found);
 }
 

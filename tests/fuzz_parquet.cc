@@ -4,10 +4,10 @@
 //   meson setup build-fuzz -Dfuzz=true (with CXX=clang++)
 //   build-fuzz/fuzz_parquet -max_total_time=60
 //
-// The first byte says which part gets the rest.
+// The first byte says which part gets the rest, the next two how.
 
-#include <sys/mman.h>
-#include <unistd.h>
+#include <zlib.h>
+#include <zstd.h>
 
 #include <algorithm>
 #include <cstddef>
@@ -18,31 +18,40 @@
 #include <vector>
 
 #include "fathom/dataset.h"
-#include "src/base/unique_fd.h"
 #include "src/dataset/parquet/encodings.h"
 #include "src/dataset/parquet/metadata.h"
 #include "src/dataset/parquet/pages.h"
 #include "src/dataset/parquet/reader.h"
 #include "src/dataset/tables.h"
+#include "tests/fuzz_file.h"
 
 namespace fathom::parquet {
 namespace {
 
 using Bytes = std::span<const std::byte>;
 
-void FuzzFile(Bytes bytes, const Schema& schema) {
-  const UniqueFd fd(memfd_create("fuzz", MFD_CLOEXEC));
-  if (write(fd.get(), bytes.data(), bytes.size()) !=
-      static_cast<ssize_t>(bytes.size())) {
-    return;
-  }
-  const std::string path = "/proc/self/fd/" + std::to_string(fd.get());
-  const auto reader = Reader::Open(path, schema);
+void FuzzWhole(Bytes bytes, const Schema& schema) {
+  const FuzzFile file(bytes);
+  const auto reader = Reader::Open(file.path(), schema);
   if (!reader.ok()) return;
   std::vector<Values> columns;
   for (size_t i = 0; i < (*reader)->row_groups(); ++i) {
     (*reader)->ReadRowGroup(i, &columns).IgnoreError();
   }
+}
+
+// As the footer of a file whose row groups are zeros.
+void FuzzTail(Bytes footer, const Schema& schema) {
+  constexpr size_t kRowGroups = 100;
+  const auto magic = std::as_bytes(std::span(kMagic));
+  std::vector<std::byte> file(magic.begin(), magic.end());
+  file.resize(file.size() + kRowGroups);
+  file.insert(file.end(), footer.begin(), footer.end());
+  for (int shift = 0; shift < 32; shift += 8) {
+    file.push_back(static_cast<std::byte>(footer.size() >> shift));
+  }
+  file.insert(file.end(), magic.begin(), magic.end());
+  FuzzWhole(file, schema);
 }
 
 // A footer that can be read can be written and read again, to the same bytes.
@@ -85,6 +94,52 @@ void FuzzChunk(Bytes bytes, Encoding encoding, int64_t count, ColumnType type) {
   reader->Read(bytes, {"fuzz", type}, chunk, &values).IgnoreError();
 }
 
+// Appends a page of `content`, compressed, whose header and checksum are true.
+// Returns how many bytes it unpacks to, header and all.
+size_t AppendPage(Bytes content, PageHeader header,
+                  std::vector<std::byte>& pages) {
+  std::vector<std::byte> packed(ZSTD_compressBound(content.size()));
+  packed.resize(ZSTD_compress(packed.data(), packed.size(), content.data(),
+                              content.size(), 1));
+  header.uncompressed_bytes = static_cast<int64_t>(content.size());
+  header.compressed_bytes = static_cast<int64_t>(packed.size());
+  header.crc = static_cast<int64_t>(
+      crc32_z(0, reinterpret_cast<const Bytef*>(packed.data()), packed.size()));
+  const std::string head = SerializePageHeader(header);
+  const auto head_bytes = std::as_bytes(std::span(head));
+  pages.insert(pages.end(), head_bytes.begin(), head_bytes.end());
+  pages.insert(pages.end(), packed.begin(), packed.end());
+  return head.size() + content.size();
+}
+
+// The contents of pages, past their checksums: a dictionary, if the encoding
+// has one, and the data. The first byte says where one ends.
+void FuzzPages(Bytes bytes, Encoding encoding, int64_t count, ColumnType type) {
+  if (bytes.size() < 2) return;
+  const size_t end =
+      std::min(bytes.size() - 2, std::to_integer<size_t>(bytes[0]));
+  const auto entries = std::to_integer<int64_t>(bytes[1]);
+  bytes = bytes.subspan(2);
+  std::vector<std::byte> pages;
+  Chunk chunk = {.encoding = encoding, .values = count, .nulls = 0};
+  chunk.uncompressed_bytes = 0;
+  chunk.dictionary_offset = 4;
+  if (encoding == Encoding::kRleDictionary) {
+    chunk.uncompressed_bytes += static_cast<int64_t>(
+        AppendPage(bytes.first(end),
+                   {.type = PageType::kDictionary, .values = entries}, pages));
+    bytes = bytes.subspan(end);
+  }
+  chunk.data_offset = 4 + static_cast<int64_t>(pages.size());
+  chunk.uncompressed_bytes += static_cast<int64_t>(AppendPage(
+      bytes, {.type = PageType::kData, .values = count, .encoding = encoding},
+      pages));
+  auto reader = ChunkReader::Make();
+  if (!reader.ok()) return;
+  Values values;
+  reader->Read(pages, {"fuzz", type}, chunk, &values).IgnoreError();
+}
+
 void FuzzPageHeader(Bytes bytes) {
   size_t size = 0;
   const auto header = ParsePageHeader(bytes, &size);
@@ -92,19 +147,26 @@ void FuzzPageHeader(Bytes bytes) {
 }
 
 void Fuzz(Bytes bytes) {
-  if (bytes.size() < 2) return;
+  if (bytes.size() < 3) return;
   const auto part = std::to_integer<unsigned>(bytes[0]);
   const size_t count = std::to_integer<size_t>(bytes[1]) * 3 + 1;
-  const Schema schema = SchemaOf(static_cast<Table>(part / 16 % 3),
-                                 static_cast<Family>(part / 8 % 2));
-  constexpr ColumnType kTypes[] = {ColumnType::kUint16, ColumnType::kAddress,
-                                   ColumnType::kString, ColumnType::kDouble};
-  const ColumnType type = kTypes[part / 8 % 4];
+  const auto choice = std::to_integer<unsigned>(bytes[2]);
+  const auto values = static_cast<int64_t>(count);
+  const Schema schema = SchemaOf(static_cast<Table>(choice / 2 % 3),
+                                 static_cast<Family>(choice % 2));
+  constexpr ColumnType kTypes[] = {ColumnType::kUint8,  ColumnType::kUint16,
+                                   ColumnType::kUint32, ColumnType::kUint64,
+                                   ColumnType::kDouble, ColumnType::kAddress,
+                                   ColumnType::kString, ColumnType::kBinary};
+  constexpr Encoding kEncodings[] = {Encoding::kPlain, Encoding::kRleDictionary,
+                                     Encoding::kDeltaBinaryPacked};
+  const ColumnType type = kTypes[choice % 8];
+  const Encoding encoding = kEncodings[choice / 8 % 3];
   // A copy of its own, so that reads past the end are seen.
-  const std::vector<std::byte> copy(bytes.begin() + 2, bytes.end());
-  switch (part % 8) {
+  const std::vector<std::byte> copy(bytes.begin() + 3, bytes.end());
+  switch (part % 10) {
     case 0:
-      return FuzzFile(copy, schema);
+      return FuzzWhole(copy, schema);
     case 1:
       return FuzzFooter(copy, schema);
     case 2:
@@ -112,15 +174,15 @@ void Fuzz(Bytes bytes) {
     case 3:
       return FuzzDelta<uint64_t>(copy, count);
     case 4:
-      return FuzzIndices(copy, count, part / 8 * 7 + 1);
+      return FuzzIndices(copy, count, choice * 7 + 1);
     case 5:
       return FuzzPageHeader(copy);
     case 6:
-      return FuzzChunk(copy, Encoding::kRleDictionary,
-                       static_cast<int64_t>(count), type);
+      return FuzzChunk(copy, encoding, values, type);
+    case 7:
+      return FuzzTail(copy, schema);
     default:
-      return FuzzChunk(copy, Encoding::kPlain, static_cast<int64_t>(count),
-                       type);
+      return FuzzPages(copy, encoding, values, type);
   }
 }
 

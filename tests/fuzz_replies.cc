@@ -1,7 +1,8 @@
 // Feeds any bytes to the decoders of all probe protocols over both families.
 // With lengths and sums made right, so that the bytes get further than the
-// first check, and as what an error quotes of a probe or adds to it.
+// first check, and as what changes a true answer to a probe, or is added to it.
 
+#include <algorithm>
 #include <vector>
 
 #include "fathom/probe_codec.h"
@@ -89,6 +90,74 @@ void DecodeAsObjects(const Bytes& bytes) {
   }
 }
 
+// Bytes that are taken one by one; zeros when they are used up.
+class Choices {
+ public:
+  explicit Choices(std::span<const std::byte> bytes) : bytes_(bytes) {}
+
+  bool empty() const { return bytes_.empty(); }
+  uint8_t Next() {
+    if (bytes_.empty()) return 0;
+    const auto byte = std::to_integer<uint8_t>(bytes_[0]);
+    bytes_ = bytes_.subspan(1);
+    return byte;
+  }
+
+ private:
+  std::span<const std::byte> bytes_;
+};
+
+// A router's error about `probe`, or the answer of a host, as a sound sender
+// would write it.
+Bytes AnswerTo(const Bytes& probe, Choices& choices) {
+  const uint8_t form = choices.Next();
+  const bool v6 = IsV6(probe);
+  const IpAddress other = SomeRouter(v6);
+  if (form % 4 == 0) return HostAnswer(probe, other);
+  if (form % 4 == 1 && IsTcp(probe)) return TcpAnswer(probe, other, true);
+  RouterOptions options = {
+      .type = form & 4 ? ErrorType::kUnreachable : ErrorType::kTimeExceeded,
+      .code = choices.Next(),
+      .ttl = choices.Next(),
+      .quoted_transport = choices.Next(),
+      .outer_options = 0,
+      .quoted_options = size_t{form & 8u} * (form >> 6),
+      .quoted_ttl = choices.Next(),
+      .quoted_tos = choices.Next()};
+  if ((form & 16) != 0) {
+    options.rfc4884_pad = 128;
+    options.form =
+        form & 32 ? ExtensionForm::kStated : ExtensionForm::kUnstated;
+    for (size_t i = choices.Next() % 64; i > 0; --i) {
+      options.objects.push_back(std::byte{choices.Next()});
+    }
+  }
+  return RouterReply(probe, options);
+}
+
+// A true answer to a probe of each codec, in which some bytes behind the IP
+// header are changed, or which ends early; then its sums are made right.
+void DecodeChanged(std::span<const std::byte> bytes) {
+  for (const Scan& scan : Scans()) {
+    Choices choices(bytes);
+    Bytes packet = AnswerTo(scan.probe, choices);
+    const size_t start = TransportStart(packet);
+    while (!choices.empty()) {
+      const size_t at = choices.Next() + start;
+      const uint8_t change = choices.Next();
+      if (at < packet.size()) {
+        packet[at] ^= std::byte{change};
+      } else {
+        const size_t least = start + sizeof(TcpHeader);
+        packet.resize(std::min(packet.size(), std::max(least, at - start)));
+      }
+    }
+    FixIp(packet);
+    FixTransport(packet);
+    Decode(packet);
+  }
+}
+
 }  // namespace
 }  // namespace fathom
 
@@ -101,5 +170,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   fathom::DecodeAsBody(packet, fathom::kProtocolIcmpv6, true);
   fathom::DecodeAsBody(packet, fathom::kProtocolTcp, (size & 1) != 0);
   fathom::DecodeAsObjects(packet);
+  fathom::DecodeChanged(bytes);
   return 0;
 }

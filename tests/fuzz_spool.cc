@@ -1,7 +1,6 @@
 // Any bytes as a spool: once as a whole file, and once as the payload of a
 // frame whose hashes hold, since no fuzzer guesses a hash.
-#include <sys/mman.h>
-#include <unistd.h>
+#include <zstd.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -10,12 +9,12 @@
 #include <string>
 #include <vector>
 
-#include "src/base/unique_fd.h"
 #include "src/engine/resume.h"
 #include "src/engine/spool_record.h"
 #include "src/links/build_dataset.h"
 #include "src/links/spool_format.h"
 #include "src/links/spool_reader.h"
+#include "tests/fuzz_file.h"
 
 namespace fathom {
 namespace {
@@ -40,13 +39,8 @@ class OrderedWriter final : public DatasetWriter {
 };
 
 void Read(std::span<const std::byte> bytes) {
-  const UniqueFd fd(memfd_create("spool", MFD_CLOEXEC));
-  if (write(fd.get(), bytes.data(), bytes.size()) !=
-      static_cast<ssize_t>(bytes.size())) {
-    std::abort();
-  }
-  const auto reader =
-      SpoolReader::Open("/proc/self/fd/" + std::to_string(fd.get()));
+  const FuzzFile file(bytes);
+  const auto reader = SpoolReader::Open(file.path());
   if (!reader.ok()) return;
   // What does not fit is refused; it must not be more than that.
   const auto record = ReadSpoolRecord(
@@ -62,18 +56,28 @@ void Read(std::span<const std::byte> bytes) {
   if (!BuildDataset(**reader, options, writer).ok()) std::abort();
 }
 
+// As the payload of one frame, packed as such are, or, if the first byte has
+// the bit 128, as if it were packed.
 void ReadAsFrame(std::span<const std::byte> input) {
   if (input.size() < 4) return;
   std::vector<std::byte> file;
   AppendHead({.boundaries = {IpAddress::V4(1U << 31)}, .metadata = "{}"}, file);
-  const auto payload = input.subspan(4);
-  const FrameHeader header = {
-      .kind = static_cast<FrameKind>(std::to_integer<unsigned>(input[0]) % 6),
-      .bucket = std::to_integer<uint32_t>(input[1]) % 3,
-      .records = std::to_integer<uint32_t>(input[2]) << 8 |
-                 std::to_integer<uint32_t>(input[3]),
-      .size = static_cast<uint32_t>(payload.size()),
-      .payload_hash = SpoolHash(payload)};
+  const auto first = std::to_integer<unsigned>(input[0]);
+  const auto kind = static_cast<FrameKind>(first % 6);
+  const auto records = input.subspan(4);
+  std::vector<std::byte> payload(records.begin(), records.end());
+  if ((kind == FrameKind::kNarrow || kind == FrameKind::kWide) && first < 128) {
+    payload.resize(ZSTD_compressBound(records.size()));
+    payload.resize(ZSTD_compress(payload.data(), payload.size(), records.data(),
+                                 records.size(), 1));
+  }
+  const FrameHeader header = {.kind = kind,
+                              .bucket = std::to_integer<uint32_t>(input[1]) % 3,
+                              .records = std::to_integer<uint32_t>(input[2])
+                                             << 8 |
+                                         std::to_integer<uint32_t>(input[3]),
+                              .size = static_cast<uint32_t>(payload.size()),
+                              .payload_hash = SpoolHash(payload)};
   const size_t begin = file.size();
   file.resize(begin + kFrameHeaderSize);
   StoreFrameHeader(header, std::span(file).subspan(begin));
