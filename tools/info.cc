@@ -95,7 +95,7 @@ void AddInfo(CLI::App& app, int& exit_code) {
   command->add_option("NAME", flags->dataset, "the dataset")->required();
   command->add_flag("--json", flags->json, "the manifest as it is");
   command->add_flag("--check", flags->check,
-                    "verify every byte: checksums of files and row groups");
+                    "hold every byte against its checksums");
   command->add_flag("-v,--verbose", flags->verbose, "all counters");
   command->callback([flags, &exit_code] { exit_code = RunCommand(*flags); });
 }

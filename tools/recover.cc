@@ -60,7 +60,7 @@ int RunCommand(const RecoverFlags& flags) {
 
 void AddRecover(CLI::App& app, int& exit_code) {
   CLI::App* const command = app.add_subcommand(
-      "recover", "Make the dataset of a killed scan, or save a damaged one");
+      "recover", "Save a killed scan, or what is left of a dataset");
   const auto flags = std::make_shared<RecoverFlags>();
   command
       ->add_option("NAME", flags->name,
