@@ -341,6 +341,18 @@ TEST(BuildDataset, DoesNotDependOnOrderNorOnHowItWasSpooled) {
   }
 }
 
+TEST(BuildDataset, KeepsToTheMemoryThatItIsGiven) {
+  for (const uint64_t bytes :
+       {kLeastBuildMemory, kBuildMemory, uint64_t{64'000'000'000}}) {
+    const LinkOptions options = WithMemory(bytes);
+    // 80 bytes a reply; 89 bytes a link, and half as much while that doubles.
+    const uint64_t taken =
+        options.max_bucket_records * 80 + options.merge.max_links * (89 + 45);
+    EXPECT_LE(taken, bytes);
+    EXPECT_GE(taken, bytes / 4 * 3);
+  }
+}
+
 TEST(BuildDataset, GivesNothingForAnEmptySpool) {
   const Output output = Through({}, {});
   EXPECT_TRUE(output.replies.empty());

@@ -112,6 +112,8 @@ BAD_INPUTS = [
     ("source no address", SCAN + ["--source", "here"], 2, "--source"),
     ("missing scenario", SCAN + ["--interface", "no.lab"], 3, "no.lab"),
     ("bad scenario", SCAN + ["--interface", "bad.lab"], 2, "bad.lab:1"),
+    ("too little memory", SCAN + ["--finish-memory", "1M"], 2,
+     "--finish-memory 1M"),
     ("no such interface", ["scan", "T", "-o", "out", "--interface", "nic9"], 3,
      "nic9"),
     ("output exists", ["scan", "T", "-o", "exists"] + SMALL, 2, "exists"),

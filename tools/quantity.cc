@@ -5,7 +5,9 @@
 #include <cmath>
 #include <span>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "src/links/build_dataset.h"
 
 namespace fathom {
 namespace {
@@ -63,6 +65,14 @@ std::optional<uint64_t> ParseQuantity(std::string_view text) {
   const double whole = std::round(*value);
   if (std::abs(*value - whole) > 1e-6) return std::nullopt;
   return static_cast<uint64_t>(whole);
+}
+
+absl::StatusOr<uint64_t> FinishMemory(const std::string& text) {
+  const auto bytes = ParseQuantity(text);
+  if (bytes && *bytes >= kLeastBuildMemory) return *bytes;
+  return absl::InvalidArgumentError(
+      absl::StrCat("--finish-memory ", text, ": not a number of bytes from ",
+                   kLeastBuildMemory / 1'000'000, "M; write 200M or 4G"));
 }
 
 std::optional<Nanos> ParseDuration(std::string_view text) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "absl/status/statusor.h"
 #include "fathom/probe.h"
 
 namespace fathom {
@@ -15,6 +16,9 @@ namespace fathom {
 // "10000", "10K", "1.5M", "2G" in powers of ten, upper or lower case; nullopt
 // for anything else, and for what is not a whole number of 1 to 10^15.
 std::optional<uint64_t> ParseQuantity(std::string_view text);
+
+// What --finish-memory may be.
+absl::StatusOr<uint64_t> FinishMemory(const std::string& text);
 
 // "90", "90s", "50ms", "1.5m", "2h", "1d": seconds where no unit is given;
 // nullopt for anything else, for less than zero, and for more than 1000 days.

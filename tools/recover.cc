@@ -12,6 +12,7 @@
 #include "tools/commands.h"
 #include "tools/damages.h"
 #include "tools/exit_code.h"
+#include "tools/quantity.h"
 #include "tools/summary.h"
 
 namespace fathom {
@@ -20,10 +21,14 @@ namespace {
 struct RecoverFlags {
   std::string name;
   std::string output;
+  std::string finish_memory = "900M";
 };
 
-int RecoverScan(const std::string& name) {
-  const auto record = RecoverDataset(name);
+int RecoverScan(const RecoverFlags& flags) {
+  const std::string& name = flags.name;
+  const auto memory = FinishMemory(flags.finish_memory);
+  if (!memory.ok()) return Report(memory.status());
+  const auto record = RecoverDataset(name, *memory);
   if (!record.ok()) return Report(record.status());
   std::fputs(Summarize(MakeManifest(*record), name).c_str(), stdout);
   return kExitDone;
@@ -53,7 +58,7 @@ int RunCommand(const RecoverFlags& flags) {
   std::error_code ignored;
   return std::filesystem::is_directory(flags.name, ignored)
              ? RecoverDamaged(flags)
-             : RecoverScan(flags.name);
+             : RecoverScan(flags);
 }
 
 }  // namespace
@@ -68,6 +73,10 @@ void AddRecover(CLI::App& app, int& exit_code) {
       ->required();
   command->add_option("-o,--output", flags->output,
                       "where to save a damaged dataset (NAME.recovered)");
+  command
+      ->add_option("--finish-memory", flags->finish_memory,
+                   "bytes to take, about [900M]")
+      ->type_name("BYTES");
   command->callback([flags, &exit_code] { exit_code = RunCommand(*flags); });
 }
 

@@ -85,6 +85,8 @@ void DeclareOutput(CLI::App& app, ScanFlags& f) {
   Add(app, "-o,--output", f.output, "NAME", "directory of the dataset to make");
   Add(app, "--resume", f.resume, "NAME",
       "go on with a scan that was cut short");
+  Add(app, "--finish-memory", f.finish_memory, "BYTES",
+      "for making the dataset, about [900M]");
   Add(app, "--vantage", f.vantage, "NAME", "for the manifest: where this is");
   Add(app, "--status-log", f.status_log, "FILE",
       "a CSV row a second of progress");

@@ -180,6 +180,8 @@ absl::StatusOr<ScanOptions> ToScanOptions(const ScanFlags& flags) {
     return Wrong("--pps", flags.pps, "not a rate; write 10000, 10K or 1.5M");
   }
   options.pps = *pps;
+  FATHOM_ASSIGN_OR_RETURN(options.finish_memory,
+                          FinishMemory(flags.finish_memory));
   FATHOM_ASSIGN_OR_RETURN(options.cooldown,
                           Duration("--cooldown", flags.cooldown));
   FATHOM_ASSIGN_OR_RETURN(options.max_runtime,

@@ -48,6 +48,7 @@ struct ScanFlags {
   bool ipv6 = false;
   std::string cooldown = "10s";
   std::string max_runtime = "0";
+  std::string finish_memory = "900M";
   std::string contact;
   uint32_t lanes = 1;
   std::string pin;

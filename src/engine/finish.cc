@@ -16,12 +16,12 @@ namespace fathom {
 namespace {
 
 absl::Status BuildFrom(SpoolReader& spool, const std::string& dataset,
-                       ScanRecord& record) {
+                       ScanRecord& record, uint64_t memory) {
   FATHOM_ASSIGN_OR_RETURN(const FormatModule format,
                           Register<FormatModule>::Find("parquet"));
   FATHOM_ASSIGN_OR_RETURN(const std::unique_ptr<DatasetWriter> writer,
                           format.create({.path = dataset}));
-  LinkOptions options;
+  LinkOptions options = WithMemory(memory);
   options.verify = record.verify;
   options.merge.temp_directory = PartialPath(dataset);
   FATHOM_ASSIGN_OR_RETURN(record.links, BuildDataset(spool, options, *writer));
@@ -72,10 +72,11 @@ absl::Status CheckResumable(const std::string& dataset) {
   return absl::OkStatus();
 }
 
-absl::Status FinishDataset(const std::string& dataset, ScanRecord& record) {
+absl::Status FinishDataset(const std::string& dataset, ScanRecord& record,
+                           uint64_t memory) {
   FATHOM_ASSIGN_OR_RETURN(const auto spool,
                           SpoolReader::Open(SpoolPath(dataset)));
-  FATHOM_RETURN_IF_ERROR(BuildFrom(*spool, dataset, record));
+  FATHOM_RETURN_IF_ERROR(BuildFrom(*spool, dataset, record, memory));
   // The dataset is whole and on disk. If the spool cannot be removed nothing is
   // lost, and the next scan of that name says what is in its way.
   std::error_code ignored;
@@ -102,9 +103,10 @@ absl::StatusOr<ScanRecord> ReadPartial(const std::string& dataset) {
   return record;
 }
 
-absl::StatusOr<ScanRecord> RecoverDataset(const std::string& dataset) {
+absl::StatusOr<ScanRecord> RecoverDataset(const std::string& dataset,
+                                          uint64_t memory) {
   FATHOM_ASSIGN_OR_RETURN(ScanRecord record, ReadPartial(dataset));
-  FATHOM_RETURN_IF_ERROR(FinishDataset(dataset, record));
+  FATHOM_RETURN_IF_ERROR(FinishDataset(dataset, record, memory));
   return record;
 }
 

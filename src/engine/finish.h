@@ -1,10 +1,12 @@
 #ifndef FATHOM_SRC_ENGINE_FINISH_H_
 #define FATHOM_SRC_ENGINE_FINISH_H_
 
+#include <cstdint>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "src/engine/manifest.h"
+#include "src/links/build_dataset.h"
 
 namespace fathom {
 
@@ -25,11 +27,14 @@ absl::Status CheckResumable(const std::string& dataset);
 
 // Makes the dataset of the closed spool and removes the spool. `record` says
 // what is known of the scan; what only the spool can tell is filled in.
-absl::Status FinishDataset(const std::string& dataset, ScanRecord& record);
+// Takes about `memory` bytes.
+absl::Status FinishDataset(const std::string& dataset, ScanRecord& record,
+                           uint64_t memory);
 
 // Makes the dataset of a scan that was killed, all but what had not reached
 // the disk. Refuses while the scan runs. Returns what there is to know of it.
-absl::StatusOr<ScanRecord> RecoverDataset(const std::string& dataset);
+absl::StatusOr<ScanRecord> RecoverDataset(const std::string& dataset,
+                                          uint64_t memory = kBuildMemory);
 
 }  // namespace fathom
 

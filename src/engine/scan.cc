@@ -355,7 +355,8 @@ absl::StatusOr<ScanResult> Scan::Run(const ScanControl& control) {
   log_.reset();
   // What ended early may go on.
   if (result.end != ScanEnd::kDone) return result;
-  const absl::Status finished = FinishDataset(options_.dataset, record);
+  const absl::Status finished =
+      FinishDataset(options_.dataset, record, options_.finish_memory);
   if (!finished.ok()) {
     return absl::Status(
         finished.code(),

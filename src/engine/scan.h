@@ -15,6 +15,7 @@
 #include "fathom/probe_codec.h"
 #include "fathom/targets.h"
 #include "src/engine/loss_watch.h"
+#include "src/links/build_dataset.h"
 #include "src/links/link_builder.h"
 #include "src/net/prefix_set.h"
 #include "src/schedule/targets.h"
@@ -60,6 +61,7 @@ struct ScanOptions {
   double loss_limit = 0.01;
   // The processors that the lanes' threads keep to, in turn; empty: any.
   std::vector<int> processors{};
+  uint64_t finish_memory = kBuildMemory;  // Bytes, to make the dataset.
   std::string contact{};
   std::string vantage{};  // Where the scan is made; for the manifest.
   // The targets are this part's. What answers probes of others is foreign.

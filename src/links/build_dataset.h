@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 
 #include "absl/status/statusor.h"
 #include "fathom/dataset.h"
@@ -21,6 +22,22 @@ struct LinkOptions {
   bool verify = false;
   MergeOptions merge;
 };
+
+// What making a dataset takes by default, in bytes, and the least it can do
+// with, which reads a large spool many times. Less memory never changes a row.
+inline constexpr uint64_t kBuildMemory = 900'000'000;
+inline constexpr uint64_t kLeastBuildMemory = 16'000'000;
+
+// Options that keep to about so many bytes: two fifths for sorting replies, the
+// rest for links.
+inline LinkOptions WithMemory(uint64_t bytes) {
+  constexpr uint64_t kReplyBytes = 80;
+  constexpr uint64_t kLinkBytes = 89 + 45 + 16;  // As the table doubles.
+  LinkOptions options;
+  options.max_bucket_records = bytes / 5 * 2 / kReplyBytes;
+  options.merge.max_links = bytes / 5 * 3 / kLinkBytes;
+  return options;
+}
 
 // Turns a spool into the rows of a dataset: first all replies, bucket by bucket
 // in order, then all links. For the end of a scan and for recovery alike. Does
