@@ -332,6 +332,27 @@ class Cases:
     def test_scamper_sees_the_way_by_udp_paris(self):
         self.scamper("udp-paris")
 
+    # And ours, by the same truth.
+
+    def trace(self, protocol):
+        with self.lab() as lab:
+            done = lab.call("run", "--", self.fathom.binary, "trace", "--json",
+                            "-n", "--protocol", protocol, "-m", MAX_TTL,
+                            *self.traced)
+        assert done.returncode == 4, done  # Not all of them answer.
+        traces = [json.loads(line) for line in done.stdout.splitlines()]
+        assert [t["target"] for t in traces] == self.traced, done
+        for trace in traces:
+            heard = {hop["ttl"]: {a["address"] for a in hop["responders"]}
+                     for hop in trace["hops"]}
+            self.check_trace(trace["target"], heard)
+
+    def test_fathom_traces_the_way_by_icmp(self):
+        self.trace("icmp")
+
+    def test_fathom_traces_the_way_by_udp(self):
+        self.trace("udp")
+
     # Scanners of hosts.
 
     def hosts(self):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Names and addresses from a real name server, and from bad ones.
 
-Usage: resolver_test.py RESOLVE
+Usage: resolver_test.py RESOLVE FATHOM SCENARIOS
 
 nsd answers as servers do. Servers of our own are silent, slow, or lie. All of
 it stands in a private network namespace with nothing but loopback in it.
@@ -20,9 +20,11 @@ import tempfile
 import threading
 import time
 
+import query_book
 import tap
 
 RESOLVE = None
+FATHOM = None
 NSD_PORT = 5300
 A, NS, CNAME, SOA, PTR, TXT, AAAA = 1, 2, 5, 6, 12, 16, 28
 
@@ -45,6 +47,12 @@ $TTL 60
 ; RFC 2317: a CNAME leads to where the customer says names.
 9.9.9 CNAME 9.customer
 9.customer PTR delegated.example.
+"""
+# What the interfaces of a scan of the lab are called, but for every third.
+REVERSE_LAB = """$ORIGIN in-addr.arpa.
+$TTL 60
+@ SOA ns.example. hostmaster.example. 1 60 60 60 60
+@ NS ns.example.
 """
 REVERSE_6 = """$ORIGIN 1.0.0.0.0.0.d.f.ip6.arpa.
 $TTL 60
@@ -72,6 +80,9 @@ zone:
   name: 10.in-addr.arpa
   zonefile: reverse4
 zone:
+  name: in-addr.arpa
+  zonefile: reverse_lab
+zone:
   name: 1.0.0.0.0.0.d.f.ip6.arpa
   zonefile: reverse6
 """
@@ -79,6 +90,35 @@ zone:
 
 def reverse(address):
     return ipaddress.ip_address(address).reverse_pointer
+
+
+def scan_the_lab(scenarios):
+    (FATHOM.directory / "targets").write_text(
+        FATHOM.ok("lab", "targets", f"{scenarios}/internet.lab", "--count",
+                  200))
+    FATHOM.ok("scan", "targets", "-o", "scan", "--backend", "simulated",
+              "--interface", f"{scenarios}/internet.lab", "--seed", "1", "--pps",
+              "100K", "-q")
+
+
+def lab_names():
+    """The names of the scan's responders: two of three have one."""
+    responders = sorted({hop["responder"]
+                         for hop in FATHOM.rows("scan", "hops")})
+    return {address: f"r{i}.lab.example"
+            for i, address in enumerate(responders)
+            if i % 3 and not address.startswith("10.")}
+
+
+def names_of(dataset):
+    """The column name of interfaces.parquet, by address, as DuckDB reads it."""
+    if not query_book.has_duckdb():
+        raise tap.Skip("DuckDB is not installed")
+    answer, = query_book.run_duckdb(
+        [f"SELECT address, name FROM '{dataset}/interfaces.parquet'"],
+        FATHOM.directory)
+    return {str(ipaddress.ip_address(int(address))): name
+            for address, name in answer["rows"]}
 
 
 def write_zones(here):
@@ -91,6 +131,9 @@ def write_zones(here):
     (here / "forward").write_text("".join(forward))
     (here / "reverse4").write_text("".join(reverse_4))
     (here / "reverse6").write_text("".join(reverse_6))
+    (here / "reverse_lab").write_text(REVERSE_LAB + "".join(
+        f"{reverse(address)}. PTR {name}.\n"
+        for address, name in lab_names().items()))
     (here / "nsd.conf").write_text(CONFIG.format(port=NSD_PORT, here=here))
 
 
@@ -403,6 +446,43 @@ def test_servers_with_ipv6_addresses_are_asked():
         assert done.stdout.startswith("asked 0"), done.stdout
 
 
+# A dataset, from end to end.
+
+def test_a_dataset_gets_the_names_of_its_interfaces():
+    FATHOM.ok("annotate", "scan", "--resolver", f"127.0.0.1:{NSD_PORT}",
+              "--queries-per-second", "20K", "-q")
+    names = names_of("scan")
+    expected = lab_names()
+    assert len(expected) > 300, len(expected)
+    assert {a: n for a, n in names.items() if n} == expected
+    assert len(names) > len(expected)
+    FATHOM.ok("info", "--check", "scan")
+
+
+def test_a_liar_puts_nothing_into_a_dataset():
+    def lie(query):
+        lies = ["\x1b]0;x\x07.example", "<script>.example", "true.example"]
+        return ptr(query, encode(lies[query[1] % len(lies)]))
+
+    Server(6310, lie)
+    FATHOM.ok("annotate", "scan", "--resolver", "127.0.0.1:6310",
+              "--queries-per-second", "20K", "-q")
+    assert set(names_of("scan").values()) == {"", "true.example"}
+    FATHOM.ok("info", "--check", "scan")
+
+
+def test_a_silent_server_leaves_a_dataset_as_it_is():
+    Server(6311, lambda query: None)
+    before = {f.name: f.read_bytes()
+              for f in (FATHOM.directory / "scan").iterdir()}
+    done = FATHOM.run("annotate", "scan", "--resolver", "127.0.0.1:6311",
+                      "--queries-per-second", "20K", "-q")
+    assert done.returncode == 1, done
+    assert "127.0.0.1:6311: no answer to" in done.stderr, done.stderr
+    assert before == {f.name: f.read_bytes()
+                      for f in (FATHOM.directory / "scan").iterdir()}
+
+
 def wait_until_up(daemon, port):
     """Until the server answers, or is gone."""
     while daemon.poll() is None:
@@ -413,7 +493,7 @@ def wait_until_up(daemon, port):
 
 
 def main():
-    global RESOLVE
+    global RESOLVE, FATHOM
     RESOLVE = str(pathlib.Path(sys.argv[1]).resolve())
     nsd = shutil.which("nsd", path=os.environ["PATH"] + ":/usr/sbin")
     if nsd is None:
@@ -422,6 +502,8 @@ def main():
     tap.isolate()
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     with tempfile.TemporaryDirectory() as here:
+        FATHOM = tap.Fathom(sys.argv[2], here)
+        scan_the_lab(pathlib.Path(sys.argv[3]).resolve())
         write_zones(pathlib.Path(here))
         daemon = subprocess.Popen([nsd, "-d", "-c", f"{here}/nsd.conf"],
                                   stdout=subprocess.DEVNULL,
