@@ -6,6 +6,7 @@
 // The replies come in the order of a scan, their targets dealt over all
 // buckets; the least bound is far below what a bucket holds.
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -31,9 +32,11 @@ absl::Status MakeSpool(const std::string& path, uint32_t targets) {
   const SyntheticScan scan(1);
   SpoolOptions options;
   constexpr uint32_t kBuckets = 256;
+  // There are no more /24s: beyond that, targets come again.
+  const uint32_t distinct = std::min(targets, 1U << 24);
   for (uint32_t i = 1; i < kBuckets; ++i) {
-    const auto first = static_cast<uint32_t>(uint64_t{targets} * i / kBuckets);
-    for (uint32_t target = first; target < targets; ++target) {
+    const auto first = static_cast<uint32_t>(uint64_t{distinct} * i / kBuckets);
+    for (uint32_t target = first; target < distinct; ++target) {
       const auto hops = scan.Hops(target, 1);
       if (hops.empty()) continue;
       if (options.boundaries.empty() ||

@@ -349,7 +349,7 @@ TEST(BuildDataset, KeepsToTheMemoryThatItIsGiven) {
     const uint64_t taken =
         options.max_bucket_records * 80 + options.merge.max_links * (89 + 45);
     EXPECT_LE(taken, bytes);
-    EXPECT_GE(taken, bytes / 4 * 3);
+    EXPECT_GE(taken, bytes / 2);
   }
 }
 

@@ -29,10 +29,11 @@ inline constexpr uint64_t kBuildMemory = 900'000'000;
 inline constexpr uint64_t kLeastBuildMemory = 16'000'000;
 
 // Options that keep to about so many bytes: two fifths for sorting replies, the
-// rest for links.
+// rest for links. What a reply and a link count for is by what half a billion
+// replies took (bench/finish_scale), tables that double and buffers included.
 inline LinkOptions WithMemory(uint64_t bytes) {
-  constexpr uint64_t kReplyBytes = 80;
-  constexpr uint64_t kLinkBytes = 89 + 45 + 16;  // As the table doubles.
+  constexpr uint64_t kReplyBytes = 112;
+  constexpr uint64_t kLinkBytes = 208;
   LinkOptions options;
   options.max_bucket_records = bytes / 5 * 2 / kReplyBytes;
   options.merge.max_links = bytes / 5 * 3 / kLinkBytes;
