@@ -72,7 +72,7 @@ absl::StatusOr<uint64_t> FinishMemory(const std::string& text) {
   if (bytes && *bytes >= kLeastBuildMemory) return *bytes;
   return absl::InvalidArgumentError(
       absl::StrCat("--finish-memory ", text, ": not a number of bytes from ",
-                   kLeastBuildMemory / 1'000'000, "M; write 200M or 4G"));
+                   kLeastBuildMemory / 1'000'000, "M; write 500M or 4G"));
 }
 
 std::optional<Nanos> ParseDuration(std::string_view text) {

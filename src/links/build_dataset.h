@@ -23,10 +23,11 @@ struct LinkOptions {
   MergeOptions merge;
 };
 
-// What making a dataset takes by default, in bytes, and the least it can do
-// with, which reads a large spool many times. Less memory never changes a row.
+// What making a dataset takes by default, in bytes, and the least that can be
+// asked for: some 300 MB go to what has no bound here, buffers of files and of
+// runs. With less, a large spool is read more often; no row ever changes.
 inline constexpr uint64_t kBuildMemory = 900'000'000;
-inline constexpr uint64_t kLeastBuildMemory = 16'000'000;
+inline constexpr uint64_t kLeastBuildMemory = 400'000'000;
 
 // Options that keep to about so many bytes: two fifths for sorting replies, the
 // rest for links. What a reply and a link count for is by what half a billion
